@@ -18,6 +18,7 @@ from app import (
     problems,
     proxies,
     tenancy,
+    website,
 )
 from app.api.busy_apps import BusyApps
 from app.extensions import api as openapi
@@ -63,6 +64,7 @@ def create_app(config: Config) -> Flask:
     api.register(app, openapi)
     dialects.register(app)
     admin.register(app, openapi)
+    website.register(app)
     cli.register(app)
 
     app.wsgi_app = BusyApps(app)  # type: ignore[method-assign]

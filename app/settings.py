@@ -39,6 +39,8 @@ def flask_settings(config: Config) -> dict[str, Any]:
     return {
         "WXPASS_PRODUCTION": config.production,
         "ALLOWED_HOSTS": config.allowed_hosts,
+        "WXPASS_WEBSITE": config.website,
+        "DEMO_PHONE_URL": config.demo_phone_url,
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,

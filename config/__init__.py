@@ -18,6 +18,7 @@ from config.readers import (
     algorithm_of,
     read_allowed_hosts,
     read_environment_name,
+    read_failed_codes_per_minute,
     read_issuer,
     read_keys,
     read_number,
@@ -28,9 +29,11 @@ from config.readers import (
     read_trusted_proxies,
     read_worker_connections,
 )
+from config.website_readers import read_demo_phone_url, read_website
 from config.wechat_readers import (
     read_wechat_api_base_url,
     read_wechat_ca_file,
+    read_wechat_calls_per_app,
     read_wechat_proxy,
 )
 
@@ -63,6 +66,8 @@ class Config:
     session_cache_size: int
     failed_codes_per_minute: int
     rate_limit_storage_url: str | None = field(repr=False)
+    website: bool
+    demo_phone_url: str | None
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -100,15 +105,13 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "trusted_proxies": lambda: read_trusted_proxies(environ),
         "allowed_hosts": lambda: read_allowed_hosts(environ),
         "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
-        "wechat_calls_per_app": lambda: read_number(
-            environ, "WECHAT_CALLS_PER_APP", 100, range(1, 10_001)
-        ),
-        "failed_codes_per_minute": lambda: read_number(
-            environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001)
-        ),
+        "wechat_calls_per_app": lambda: read_wechat_calls_per_app(environ),
+        "failed_codes_per_minute": lambda: read_failed_codes_per_minute(environ),
         "session_cache_size": lambda: read_session_cache_size(environ),
         "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),
+        "website": lambda: read_website(environ),
+        "demo_phone_url": lambda: read_demo_phone_url(environ),
     }
     values: dict[str, Any] = {}
     errors: list[ConfigError] = []

@@ -93,6 +93,11 @@ def read_worker_connections(environ: Mapping[str, str]) -> int:
     return read_number(environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001))
 
 
+def read_failed_codes_per_minute(environ: Mapping[str, str]) -> int:
+    """Read FAILED_CODES_PER_MINUTE, the rejected codes that a device may send from an address."""
+    return read_number(environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001))
+
+
 def read_session_cache_size(environ: Mapping[str, str]) -> int:
     """Read SESSION_CACHE_SIZE, the number of sessions that a process caches."""
     return read_number(environ, "SESSION_CACHE_SIZE", 65_536, range(1, 10_000_001))

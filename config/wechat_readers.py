@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 
-from config.readers import read_text, refuse, split_url
+from config.readers import read_number, read_text, refuse, split_url
 
 
 def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
@@ -54,6 +54,11 @@ def read_wechat_ca_file(environ: Mapping[str, str]) -> str | None:
             "无法使用；应为 PEM 格式的证书文件",
         )
     return path
+
+
+def read_wechat_calls_per_app(environ: Mapping[str, str]) -> int:
+    """Read WECHAT_CALLS_PER_APP, the calls to WeChat in flight per app and process."""
+    return read_number(environ, "WECHAT_CALLS_PER_APP", 100, range(1, 10_001))
 
 
 def _is_host(name: str | None) -> bool:

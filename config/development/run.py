@@ -121,7 +121,8 @@ def _run_everything(run: Run) -> None:
     simulate = is_missing(run.environ, "WECHAT_API_BASE_URL")
     service = _check_addresses(run.environ, simulate)
     _claim_var(run)
-    wechat = _prepare(run).wechat_api_base_url
+    config = _prepare(run)
+    wechat = config.wechat_api_base_url
     if simulate:
         children.append(_start_simulator(run, wechat, service))
     _bring_database_up_to_date(run)
@@ -130,12 +131,15 @@ def _run_everything(run: Run) -> None:
     playable = is_local(wechat) and _answers(f"{wechat}/_simulator/health")
     if playable:
         _add_demo_data(wechat, service)
+    demo = f"{wechat}/demo/" if simulate and is_local(service) else ""
+    run.environ["DEMO_PHONE_URL"] = demo
     children.append(_start_service(run, service))
-    build = guide.start_build(run.environ, run.logs)
+    build = guide.start_build(run.environ, run.logs) if config.website else None
     if build:
         run.stack.callback(build.stop, 5)
-    say(_summary(run, service, wechat, has_demo=simulate and is_local(service)))
-    say(guide.describe(service, build))
+    say(_summary(run, service, config, demo))
+    if config.website:
+        say(guide.describe(service, build))
     if playable:
         say(_INVITATION + login_commands(service, wechat))
     _supervise(run, children, build, service)
@@ -256,14 +260,15 @@ def _post(url: str, body: dict[str, str]) -> None:
             raise RunFailed(f"the simulator rejected the demo data: {error}") from None
 
 
-def _summary(run: Run, service: str, wechat: str, *, has_demo: bool) -> str:
+def _summary(run: Run, service: str, config: Config, demo: str) -> str:
     lines = [
         "",
         "wxpass is ready. Ctrl-C stops everything. / 已就绪，按 Ctrl-C 全部停止。",
         f"  Service / 服务    {service}   ({service}/openapi.json)",
+        *([f"  API / 接口调试    {service}/docs"] if config.website else []),
         f"  Console / 控制台  {service}/console/   {OPERATOR.email}   {OPERATOR.password}",
-        f"  WeChat / 微信     {wechat}",
-        *([f"  Demo / 演示手机   {wechat}/demo/"] if has_demo else []),
+        f"  WeChat / 微信     {config.wechat_api_base_url}",
+        *([f"  Demo / 演示手机   {demo}"] if demo else []),
         f"  Logs / 日志       {run.logs}/*.log",
         "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-likes-green-tea",
     ]

@@ -6,12 +6,16 @@ has inline scripts, which the policy allows by their hashes.
 
 import base64
 import hashlib
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 HEAD = '<meta charset="utf-8">'
+META = '<meta http-equiv="Content-Security-Policy" content="{}">'
 # Types of script elements that hold data instead of code.
 DATA_TYPES = {"application/json", "application/ld+json"}
+
+_POLICY = re.compile(META.format('([^"]*)'))
 
 
 class InlineCode(HTMLParser):
@@ -51,11 +55,18 @@ def policy_of(page: str) -> str:
     )
 
 
+def find_policy(page: str) -> str:
+    """Return the policy that `add_policies` has added to a page. Raise ValueError without one."""
+    found = _POLICY.search(page)
+    if found is None:
+        raise ValueError("the page has no Content-Security-Policy")
+    return found[1]
+
+
 def add_policies(site: Path) -> None:
     """Add its policy to each page of a built site. Raise ValueError for a page without a head."""
     for file in sorted(site.rglob("*.html")):
         page = file.read_text()
         if HEAD not in page:
             raise ValueError(f"{file} has no {HEAD}")
-        policy = f'<meta http-equiv="Content-Security-Policy" content="{policy_of(page)}">'
-        file.write_text(page.replace(HEAD, HEAD + policy, 1))
+        file.write_text(page.replace(HEAD, HEAD + META.format(policy_of(page)), 1))

@@ -127,6 +127,13 @@ def test_the_commands_in_the_readme_log_a_user_in(copy: Copy) -> None:
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
+def test_the_landing_page_links_to_the_demo_phone_that_make_run_serves(copy: Copy) -> None:
+    page = requests.get(copy.service, timeout=5).text
+    (phone,) = set(re.findall(r'href="(http[^"]*)"', page))
+    assert phone in copy.output
+    assert requests.get(phone, timeout=5).status_code == 200
+
+
 def test_the_operator_that_make_run_prints_can_sign_in_to_the_console(copy: Copy) -> None:
     email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
     with requests.Session() as browser:
@@ -182,11 +189,13 @@ def test_health_readiness_and_openapi_are_available(copy: Copy) -> None:
 
 def test_a_second_copy_can_use_the_simulator_of_the_first(copy: Copy, tmp_path: Path) -> None:
     wechat = copy.wechat.url
-    second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat, GUNICORN_WORKERS="1")
+    changes = {"WECHAT_API_BASE_URL": wechat, "DEMO_PHONE_URL": f"{wechat}/demo/"}
+    second = start(tmp_path / "var", GUNICORN_WORKERS="1", **changes)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(second.environ["SIMULATOR_PORT"]))) != 0
     code = Person(copy.wechat, "alice", "13800138001").wx_login(SHOP)
     assert second.post("login", code=code).status_code == 200
+    assert "/demo/" not in requests.get(second.service, timeout=5).text
     stop(second, signal.SIGTERM)
 
 

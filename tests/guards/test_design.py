@@ -74,6 +74,7 @@ MAY_IMPORT = {
         "text_cleaning",
         "headers",
     },
+    "website": {"auth", "errors", "headers", "languages", "problems", "services"},
     "cli": {
         "models.registration",
         *("not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"),

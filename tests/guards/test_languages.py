@@ -14,7 +14,7 @@ from app.errors import FAILURES
 APP = Path(__file__).parents[2] / "app"
 CATALOGUE = APP / "translations/zh/LC_MESSAGES/messages.po"
 MARKERS = ("gettext", "lazy_gettext", "N_")
-PLACEHOLDER = re.compile(r"{\w*}|%\(\w+\)s")
+PLACEHOLDER = re.compile(r"{\w*}|%\(\w+\)s|</?code>")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 # Values that these errors are always raised with, by error code.
 VALUES = {
@@ -48,7 +48,7 @@ def test_every_error_code_has_its_own_chinese_message() -> None:
         assert HAN.search(text)
 
 
-def test_each_chinese_message_has_the_placeholders_of_its_english_message() -> None:
+def test_each_chinese_message_has_the_placeholders_and_tags_of_its_english_message() -> None:
     """A misspelt placeholder would appear in the message."""
     for english, translated in chinese().items():
         assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(english))

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"]
+FOLDERS = [
+    *("tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"),
+    "clients/explorer",
+]
 # The examples with a bundler of their own have no lock file.
 UNLOCKED = ["clients/examples/native", "clients/examples/taro", "clients/examples/uni-app"]
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")

@@ -10,7 +10,6 @@ from flask_admin.theme import Bootstrap4Theme
 
 from app.admin.console import access, rendering
 from app.admin.console.auth_views import auth_pages
-from app.admin.console.page_scope import nonce
 from app.admin.console.views.account import AccountView
 from app.admin.console.views.apps import AppsView
 from app.admin.console.views.audit import AuditView, ServiceAuditView
@@ -20,6 +19,7 @@ from app.admin.console.views.sessions import SessionsView
 from app.admin.console.views.tenants import FirstView, TenantsView
 from app.admin.console.views.user_import import UserImportView
 from app.admin.console.views.users import UsersView
+from app.headers import nonce
 
 
 def init_app(app: Flask) -> None:

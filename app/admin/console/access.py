@@ -31,7 +31,7 @@ from app.admin.console.cookies import (
     keep_cookie,
 )
 from app.admin.console.forms.drafts import keep_draft, restored_form
-from app.admin.console.page_scope import address_to_show, nonce
+from app.admin.console.page_scope import address_to_show
 from app.admin.console.rendering import error_page
 from app.auth import this_device
 from app.errors import (
@@ -42,7 +42,7 @@ from app.errors import (
     SignInExpired,
     SignInNeeded,
 )
-from app.headers import CONSOLE, POLICIES
+from app.headers import CONSOLE, policy_of
 from app.languages import speak
 from app.problems import message_on_page
 from app.services.operators.sessions import find_console_session, find_expired_operator
@@ -180,8 +180,7 @@ def _allow_large_body() -> None:
 
 def _add_headers(response: Response) -> Response:
     if is_console():
-        policy = POLICIES[CONSOLE].format(nonce=nonce())
-        response.headers["Content-Security-Policy"] = policy
+        response.headers["Content-Security-Policy"] = policy_of(CONSOLE)
         # The CSRF check compares the Referer header with the host.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

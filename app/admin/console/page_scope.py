@@ -1,6 +1,5 @@
-"""Request context of a console page: operator, tenant, return path and CSP nonce."""
+"""Request context of a console page: operator, tenant and return path."""
 
-from secrets import token_urlsafe
 from typing import Any, cast
 
 from flask import (
@@ -60,8 +59,3 @@ def add_tenant(_endpoint: str, values: dict[str, Any]) -> None:
     """Add the slug of the current tenant to links to tenant pages, unless one is given."""
     if "tenant_slug" in g:
         values.setdefault("slug", g.tenant_slug)
-
-
-def nonce() -> str:
-    """Return the CSP nonce of this response. Every call in a request returns the same value."""
-    return str(g.setdefault("nonce", token_urlsafe(16)))

@@ -10,8 +10,9 @@ from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.admin.console.page_scope import address_to_show, nonce, this_tenant_scope
+from app.admin.console.page_scope import address_to_show, this_tenant_scope
 from app.errors import Failure, PageOutdated
+from app.headers import nonce
 from app.problems import failure_of, message_on_page, retry_after_header
 from app.services.tenant_admin.tenant_scope import TenantScope
 
