@@ -21,7 +21,7 @@ public class OrdersApplication {
         SpringApplication.run(OrdersApplication.class, arguments);
     }
 
-    /** Without a filter there is no attribute, and Spring answers 400 without calling the method. */
+    /** Without its filter the request has no attribute, and Spring refuses it. */
     @GetMapping("/orders")
     Map<String, String> listOrders(@RequestAttribute("userId") String userId) {
         return Map.of("user", userId);

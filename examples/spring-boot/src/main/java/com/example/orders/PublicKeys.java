@@ -90,7 +90,7 @@ public final class PublicKeys {
         return keys;
     }
 
-    /** Return a key from its 32 bytes: y in little-endian order, and the sign of x in the last bit. */
+    /** Return a key from its 32 bytes: y, least byte first, and the sign of x in the last bit. */
     private static PublicKey ed25519(String encoded) throws GeneralSecurityException {
         var bytes = Base64.getUrlDecoder().decode(encoded);
         var isOdd = (bytes[31] & 0x80) != 0;
