@@ -10,7 +10,11 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from tests.docs.site import LIFE
 
@@ -32,7 +36,7 @@ class Forger:
 
     def __init__(self, genuine: str, pem: str) -> None:
         self.genuine = genuine
-        self.key = load_pem_private_key(pem.encode(), password=None)
+        self.key: Any = load_pem_private_key(pem.encode(), password=None)
         self.header: Claims = jwt.get_unverified_header(genuine)
         self.claims: Claims = jwt.decode(genuine, options={"verify_signature": False})
 

@@ -90,7 +90,11 @@ class Gateway:
             self._send(request, *BAD_ANSWERS[self.behaviour])
 
     def _send(
-        self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes = b""
+        self,
+        request: BaseHTTPRequestHandler,
+        status: int,
+        headers: dict[str, str],
+        body: bytes = b"",
     ) -> None:
         request.send_response_only(status)
         kept = {name.title(): value for name, value in headers.items()}

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.http.HttpClient;
 import java.time.Duration;
 import org.springframework.http.client.JdkClientHttpRequestFactory;
+import org.springframework.util.StringUtils;
 import org.springframework.web.client.RestClient;
 import org.springframework.web.client.RestClientException;
 import org.springframework.web.filter.OncePerRequestFilter;
@@ -45,7 +46,7 @@ public class LoginTokenFilter extends OncePerRequestFilter {
             Problems.refuse(response, 503, "wxpass_unavailable");
             return;
         }
-        if (answer.status() == 204 && answer.userId() != null) {
+        if (answer.status() == 204 && StringUtils.hasLength(answer.userId())) {
             request.setAttribute("userId", answer.userId());
             chain.doFilter(request, response);
         } else if (answer.status() == 401 || answer.status() == 403) {
