@@ -1,4 +1,4 @@
-"""The npm packages of the benchmark and of the clients: exact versions, and no download address."""
+"""The npm packages of the benchmark, the clients and the examples: exact versions, and no download address."""
 
 import json
 import re
@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"]
+FOLDERS = [
+    *("tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"),
+    "examples/node",
+]
 # The examples with a bundler of their own have no lock file.
 UNLOCKED = ["clients/examples/native", "clients/examples/taro", "clients/examples/uni-app"]
 VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
@@ -36,7 +39,7 @@ def locked_packages(folder: str) -> dict[str, dict[str, Any]]:
 def test_every_folder_with_a_package_json_is_checked() -> None:
     found = {
         str(path.parent.relative_to(ROOT))
-        for top in ("clients", "tests")
+        for top in ("clients", "examples", "tests")
         for path in (ROOT / top).rglob("package.json")
         if "node_modules" not in path.parts
     }
