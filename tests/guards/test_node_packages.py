@@ -1,4 +1,4 @@
-"""The npm packages of the benchmark, the clients and the examples: exact versions, and no download address."""
+"""The npm packages of benchmark, clients and examples: exact versions, no download address."""
 
 import json
 import re
