@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -96,15 +97,26 @@ def test_the_shell_function_runs_a_flask_command(site: Site) -> None:
     assert "tenants" in run(block.code, site)
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the examples beside a virtual environment, so that `npm ci` disturbs no test."""
+    installed = shutil.ignore_patterns("node_modules", "__pycache__")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=installed)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
 @contextmanager
-def started(block: Block, site: Site) -> Iterator[str]:
+def started(block: Block, site: Site, checkout: Path) -> Iterator[str]:
     """Run the commands that start a back end, with another port. Yield its URL."""
     port = str(free_port())
     assert block.code.count("9000") == 1
     code = block.code.replace("9000", port)
     environ = GO_ENVIRON | {"WXPASS_URL": site.service, "npm_config_offline": "true"}
     # The server gets a process group of its own, because npm and `go run` start another process.
-    process = subprocess.Popen(["sh", "-euc", code], cwd=ROOT, env=environ, start_new_session=True)
+    process = subprocess.Popen(
+        ["sh", "-euc", code], cwd=checkout, env=environ, start_new_session=True
+    )
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}/orders"), seconds=90)
         yield f"http://127.0.0.1:{port}"
@@ -122,11 +134,11 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.parametrize("block", STARTS, ids=str)
-def test_the_page_of_an_example_runs_it(block: Block, site: Site) -> None:
+def test_the_page_of_an_example_runs_it(block: Block, site: Site, checkout: Path) -> None:
     """The page starts the back end, and sends a login token and a JWT of Alice to it."""
     token = site.log_in("alice")
     (calls,) = (one for one in blocks_run_by(BACK_ENDS) if one.page == block.page and one != block)
-    with started(block, site) as url:
+    with started(block, site, checkout) as url:
         printed = run(calls.code.replace(BACK_END, url), site, TOKEN=token)
     users = re.findall(r'"user": ?"([^"]+)"', printed)
     assert users == [site.user_of(token)] * 2
