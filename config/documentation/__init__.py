@@ -11,6 +11,8 @@ SITE = ROOT / "var" / "guide"
 HOME = SITE / "index.html"
 # Files outside docs/ that are part of the site, by their path in it.
 OTHER_FILES = {
+    "overview.md": "README.md",
+    "overview.zh-CN.md": "README.zh-CN.md",
     "clients/miniprogram.md": "clients/miniprogram/README.md",
     "clients/miniprogram.zh-CN.md": "clients/miniprogram/README.zh-CN.md",
     "clients/examples.md": "clients/examples/README.md",

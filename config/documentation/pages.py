@@ -22,7 +22,7 @@ _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 # The sentence that leads to the page in the other language.
-_OTHER_LANGUAGE = re.compile(r" ?(?:中文说明见|English:) \[[^\]]+\]\([^)]+\)[.。]")
+_OTHER_LANGUAGE = re.compile(r" ?(?:中文说明见|English:) \[[^\]]+\]\([^)]+\)[.。]?")
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def run(stack: ExitStack, var: Path) -> dict[str, str]:
     until(is_ready, seconds=120)
     handler = handler_of(database.url, addresses["service"])
     control = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    stack.callback(control.server_close)
     stack.callback(control.shutdown)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     return addresses | {"control": f"http://127.0.0.1:{control.server_port}"}

@@ -1,4 +1,4 @@
-"""The npm packages of the benchmark and of the clients: exact versions, and no download address."""
+"""The npm packages of benchmark, clients and examples: exact versions, no download address."""
 
 import json
 import re
@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = [
     *("tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"),
     "clients/explorer",
+    "examples/node",
 ]
 # The examples with a bundler of their own have no lock file.
 UNLOCKED = ["clients/examples/native", "clients/examples/taro", "clients/examples/uni-app"]
@@ -39,7 +40,7 @@ def locked_packages(folder: str) -> dict[str, dict[str, Any]]:
 def test_every_folder_with_a_package_json_is_checked() -> None:
     found = {
         str(path.parent.relative_to(ROOT))
-        for top in ("clients", "tests")
+        for top in ("clients", "examples", "tests")
         for path in (ROOT / top).rglob("package.json")
         if "node_modules" not in path.parts
     }

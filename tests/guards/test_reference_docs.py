@@ -6,19 +6,15 @@ The tests with a parameter `language` check the English page and its Chinese tra
 import ast
 import re
 import shlex
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
 from app import cli
 from app.errors import FAILURES
-from config import load_config
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -85,33 +81,6 @@ def test_configuration_page_has_default_and_example_of_every_setting(language: s
         assert re.search(rf"^{DEFAULT[language]}.", section, re.MULTILINE), name
         examples = [block for _, block in FENCE.findall(section)]
         assert any(block.startswith(f"{name}=") for block in examples), name
-
-
-def test_load_config_accepts_every_example_of_the_configuration_page() -> None:
-    """Examples with a shell variable in the value are not checked.
-
-    The Chinese page has the same examples (tests/guards/test_docs.py).
-    """
-    secrets = {
-        "DATABASE_URL": "postgresql://localhost/wxpass",
-        # Required by the example of DATABASE_POOLER.
-        "DATABASE_LISTEN_URL": "postgresql://localhost/wxpass",
-        "WXPASS_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
-        "WXPASS_PEPPER": "p" * 32,
-        "JWT_PRIVATE_KEY": private_key(),
-    }
-    for section in sections_of("configuration").values():
-        for _, block in FENCE.findall(section):
-            for line in block.splitlines():
-                name, _, value = shlex.split(line)[0].partition("=")
-                if "$" not in value:
-                    load_config({**secrets, name: value})
-
-
-def private_key() -> str:
-    """Return a new Ed25519 private key in PEM format."""
-    key = Ed25519PrivateKey.generate()
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def commands() -> dict[str, click.Command]:
