@@ -77,7 +77,8 @@ def authorize(screen: Screen, token: str) -> None:
     """Enter a login token under Authorize."""
     screen.page.locator(".scheme-container .btn.authorize").click()
     dialog = screen.page.locator(".modal-ux")
-    scheme = dialog.locator(".auth-container").filter(has_text="loginToken")
+    heading = screen.page.locator("h4", has_text="loginToken")
+    scheme = dialog.locator(".auth-container").filter(has=heading)
     scheme.locator("input").fill(token)
     scheme.locator("button[type=submit]").click()
     dialog.locator(".close-modal").click()
