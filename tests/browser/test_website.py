@@ -77,7 +77,8 @@ def authorize(screen: Screen, token: str) -> None:
     """Enter a login token under Authorize."""
     screen.page.locator(".scheme-container .btn.authorize").click()
     dialog = screen.page.locator(".modal-ux")
-    scheme = dialog.locator(".auth-container").filter(has_text="loginToken")
+    heading = screen.page.locator("h4", has_text="loginToken")
+    scheme = dialog.locator(".auth-container").filter(has=heading)
     scheme.locator("input").fill(token)
     scheme.locator("button[type=submit]").click()
     dialog.locator(".close-modal").click()
@@ -186,7 +187,8 @@ def test_a_login_and_the_request_of_its_profile_are_sent_from_the_explorer(
     authorize(screen, login["token"])
     assert execute(screen, profile)["id"] == login["user"]["id"]
     assert login["user"]["id"] in profile.locator(".live-responses-table").inner_text()
-    screen.page.screenshot(path=SHOTS / "explorer-executed.png", full_page=True)
+    profile.locator(".live-responses-table").scroll_into_view_if_needed()
+    screen.page.screenshot(path=SHOTS / "explorer-executed.png")
 
 
 def test_a_token_is_never_stored_and_gone_after_a_reload(
