@@ -6,8 +6,8 @@ import subprocess
 from base64 import b64encode
 from pathlib import Path
 
+import certifi
 import pytest
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
         "k2": b64encode(bytes(range(32))).decode(),
         "pepper": "p" * 32,
         "jwt.pem": pem_of_a_new_key(),
-        "ca.pem": Path(requests.certs.where()).read_text(),
+        "ca.pem": Path(certifi.where()).read_text(),
     }.items():
         (tmp_path / name).write_text(content)
     return tmp_path

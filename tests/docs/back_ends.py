@@ -1,6 +1,8 @@
 """The processes of the example back ends."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,7 +36,9 @@ def node_command(port: str) -> list[str]:
 @cache
 def go_program() -> str:
     """Compile the Go example, and return the path of the program."""
-    program = str(Path(mkdtemp(prefix="wxpass-go-")) / "orders")
+    folder = mkdtemp(prefix="wxpass-go-")
+    atexit.register(shutil.rmtree, folder)
+    program = f"{folder}/orders"
     command = ["go", "build", "-o", program, "."]
     subprocess.run(command, cwd=EXAMPLES / "go", env=GO_ENVIRON, timeout=300, check=True)
     return program
