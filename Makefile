@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -90,6 +90,10 @@ bench-peers: $(VENV)/.installed ## Measure the service next to better-auth and w
 
 docs: $(DOCS_TOOLS)/.installed ## Build the documentation site into var/guide / 生成文档网站到 var/guide
 	@exec $(BIN)/python -m config.documentation
+
+test-docs: docs $(VENV)/.installed-dev ## Check the site, and run the examples and commands of the documentation; needs Node.js, npm and Go / 检查文档网站，并运行文档中的示例与命令，需要 Node.js、npm 和 Go
+	@cd examples/node && npm ci --no-audit --no-fund --loglevel=error
+	@exec env TEST_DOCS=1 $(BIN)/python -m pytest -n 2 tests/docs
 
 # The service, and the fixtures and drivers that its tests share.
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试

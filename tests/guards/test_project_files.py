@@ -29,7 +29,7 @@ STAGE = re.compile(r"^stage (\w+) .+$", re.MULTILINE)
 # fails or takes too long.
 STUBS = {
     "make": '#!/bin/sh\ncase "$1" in slow) sleep 30;; failing) exit 7;; esac\n',
-    **dict.fromkeys(("nginx", "chromium", "apt-get"), "#!/bin/sh\n"),
+    **dict.fromkeys(("nginx", "chromium", "go", "apt-get"), "#!/bin/sh\n"),
     "fc-list": "#!/bin/sh\necho font\n",
 }
 
