@@ -45,11 +45,12 @@ test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new se
 test-openapi: $(VENV)/.installed-dev ## Send 2,000 generated requests and compare the responses with OpenAPI / 发送 2000 个自动生成的请求，核对响应与 OpenAPI 是否一致
 	@exec env OPENAPI_CASES=2000 $(BIN)/python -m pytest -n 0 tests/properties/openapi
 
-test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作控制台并截图
+test-browser: $(VENV)/.installed-dev ## Use the website and the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作网站与控制台并截图
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
 
-test-demo: $(VENV)/.installed-dev ## Compile the demo phone and play its scenes in a real Chromium; needs Node.js and npm / 编译演示手机并在真实的 Chromium 中播放所有场景，需要 Node.js 和 npm
+test-demo: $(VENV)/.installed-dev ## Compile the demo phone and play its scenes in a real Chromium, and check the copy of Swagger UI; needs Node.js and npm / 编译演示手机并在真实的 Chromium 中播放所有场景，并核对 Swagger UI 副本，需要 Node.js 和 npm
 	@cd clients/demo && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
+	@cd clients/explorer && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/demo
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
