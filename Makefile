@@ -111,7 +111,7 @@ fmt: $(VENV)/.installed-dev ## Format the code / 格式化代码
 	@$(BIN)/python -m ruff format .
 
 messages: $(VENV)/.installed ## Compile the Chinese messages after a change / 编译修改后的中文消息
-	@exec $(BIN)/pybabel --quiet compile --directory app/translations
+	@exec $(BIN)/pybabel --quiet compile --directory app/translations --domain 'messages openapi'
 
 lock: $(TOOLS)/.installed ## Pin the requirements from the .in files, newer versions with ARGS=--upgrade / 根据 .in 文件重新锁定依赖，ARGS=--upgrade 升级版本
 	@$(LOCK) requirements.in -o requirements.txt

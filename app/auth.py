@@ -185,7 +185,7 @@ def _users_only(
         require_audience(tenant=tenant, appid=appid)
         return view(*args, **kwargs)
 
-    return with_required_login("bound", guarded)
+    return with_required_login("user", guarded)
 
 
 def require_audience(*, tenant: str | None = None, appid: str | None = None) -> None:

@@ -1,6 +1,5 @@
 """Flask extensions. `create_app` initialises them."""
 
-from flask import Response, jsonify, request
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_smorest import Api
@@ -27,17 +26,10 @@ class Model(DeclarativeBase):
     )
 
 
-class OpenApi(Api):
-    """The OpenAPI document. Its server URL includes the path prefix of the request."""
-
-    def _openapi_json(self) -> Response:
-        return jsonify(self.spec.to_dict() | {"servers": [{"url": request.root_path or "/"}]})
-
-
 # The key of the read replica in `db.engines`.
 REPLICA = "replica"
 
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 migrate = Migrate()
-api = OpenApi()
+api = Api()
 jwt = JWTManager()

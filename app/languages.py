@@ -1,19 +1,21 @@
 """Language of messages: English or Chinese. The translations are in translations/."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from math import ceil
 from typing import Any
 
 from flask import Flask, g, request
-from flask_babel import Babel, force_locale, get_locale, gettext
+from flask_babel import Babel, Domain, force_locale, get_locale, gettext
 
 from app.i18n_marker import N_
 
 SPOKEN = ("zh", "en")
 MINUTE, MINUTES = N_("1 minute"), N_("{minutes} minutes")
+# The texts of the OpenAPI document. They are many, so their catalogue is a file of its own.
+OPENAPI = Domain(domain="openapi")
 Parameters = Mapping[str, timedelta | str]
 
 
@@ -73,6 +75,12 @@ def all_translated(
     """Return the sentences in `language`, with their placeholders replaced."""
     with force_locale(language):
         return spoken(sentences, parameters)
+
+
+def openapi_texts(texts: Iterable[str], language: str) -> dict[str, str]:
+    """Return texts of the OpenAPI document with their translations into `language`."""
+    with force_locale(language):
+        return {text: str(OPENAPI.gettext(text)) for text in texts}
 
 
 def in_both_languages(*sentences: str, parameters: Parameters | None = None) -> str:

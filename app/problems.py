@@ -16,7 +16,6 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.connections import is_at_connection_limit
 from app.errors import (
-    FAILURES,
     AppUnknown,
     BadRequest,
     BodyTooLarge,
@@ -36,7 +35,6 @@ from app.wechat import WeChatError
 
 log = structlog.get_logger()
 
-CODES = sorted(FAILURES)
 OF_STATUS: dict[int, type[Failure]] = {
     400: BadRequest,
     404: NotFound,
@@ -71,14 +69,8 @@ def _problem(error: Exception) -> Response:
 
 def problem_response(failure: Failure) -> Response:
     """Return a failure as application/problem+json, in the language of the request."""
-    problem: dict[str, Any] = {
-        "type": f"urn:wxpass:problem:{failure.code}",
-        "title": failure.code.replace("_", " "),
-        "status": failure.status,
-        "code": failure.code,
-        "detail": message_of(failure, default="en"),
-        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
-    }
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    problem = problem_details(failure, message_of(failure, default="en"), request_id)
     if failure.errors:
         with speaking("en"):
             problem["errors"] = field_messages(failure.errors)
@@ -89,6 +81,18 @@ def problem_response(failure: Failure) -> Response:
         response.headers["WWW-Authenticate"] = "Bearer"
     response.headers.extend(retry_after_header(failure))
     return response
+
+
+def problem_details(failure: Failure, detail: str, request_id: str | None) -> dict[str, Any]:
+    """Return the problem details of a failure, without the messages of invalid fields."""
+    return {
+        "type": f"urn:wxpass:problem:{failure.code}",
+        "title": failure.code.replace("_", " "),
+        "status": failure.status,
+        "code": failure.code,
+        "detail": detail,
+        "request_id": request_id,
+    }
 
 
 def retry_after_header(failure: Failure) -> dict[str, str]:

@@ -69,8 +69,6 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "API_TITLE": "wxpass",
         "API_VERSION": VERSION,
         "OPENAPI_VERSION": "3.0.3",
-        "OPENAPI_URL_PREFIX": "/",
-        "OPENAPI_JSON_PATH": "openapi.json",
         "PROPAGATE_EXCEPTIONS": False,
     }
 

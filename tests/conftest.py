@@ -29,6 +29,7 @@ from config.cpu_limit import usable_cpus
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
 from tests.fixtures.login_codes import clear_code_flights
+from tests.fixtures.openapi.documented_errors import DocumentedErrors
 from tests.fixtures.operators import is_a_guessed_code_valid_soon
 from tests.fixtures.personas import (
     APPS,
@@ -178,6 +179,23 @@ def app(config: Config) -> Iterator[Flask]:
     """The service with its tables, tenants and mini-programs."""
     with service_of(config) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def documented_errors(app: Flask) -> DocumentedErrors:
+    """The error responses that differ from the OpenAPI document."""
+    return DocumentedErrors(app)
+
+
+@pytest.fixture(autouse=True)
+def errors_are_documented(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test if an operation responds with an error that OpenAPI does not list for it."""
+    if "app" not in request.fixturenames:
+        yield
+        return
+    errors: DocumentedErrors = request.getfixturevalue("documented_errors")
+    yield
+    assert errors.take_undocumented() == []
 
 
 @pytest.fixture(autouse=True)

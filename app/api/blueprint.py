@@ -10,7 +10,10 @@ from marshmallow import RAISE, Schema, missing
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from app.api.openapi.errors import error_codes_of
 from app.auth import BARE_TOKEN_HEADERS
+from app.errors import Failure
+from app.schemas.descriptions.about import summary_of
 from app.schemas.loading import RequestSchema
 
 P = ParamSpec("P")
@@ -23,7 +26,9 @@ LOGIN_TOKEN = "loginToken"  # noqa: S105
 LOGIN_TOKENS: list[dict[str, list[str]]] = [
     {name: []} for name in (LOGIN_TOKEN, *BARE_TOKEN_HEADERS)
 ]
-REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
+NO_BODY = "The request succeeded. The response has no body."
+# Replaced by error responses when the document is built (app/api/openapi/document.py).
+ERROR_CODES = "x-error-codes"
 
 
 def whole_body(req: Request) -> bytes:
@@ -84,29 +89,55 @@ def _refuse(what: str) -> Any:
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]
-    """A blueprint of native views. Each view must have a login decorator from app/auth.py."""
+    """A blueprint of native views. Each view must have a login decorator from app/auth.py.
+
+    `tag` is the OpenAPI tag of its operations, a name in app/api/openapi/tags.py. A view can have
+    another one: `@blp.get("/x", tags=[SESSION])`.
+    """
 
     ARGUMENTS_PARSER = JsonBody()
     # A request needs only one of these security schemes.
     LOGINS = LOGIN_TOKENS
+
+    def __init__(self, name: str, import_name: str, *, tag: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self.tag = tag
 
     def arguments(
         self, schema: type[RequestSchema[T]], **options: Any
     ) -> Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]:
         """Return a decorator that passes the loaded request record to the view as first argument.
 
-        The schema is instantiated once, when the view is defined.
+        The schema is instantiated once, when the view is defined. Its docstring describes the body.
         """
         decorate: Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]
-        decorate = super().arguments(schema(), **options)
+        decorate = super().arguments(schema(), description=summary_of(schema), **options)
         return decorate
 
     def response(
-        self, *description: Any, **options: Any
+        self, status: int, schema: Any = None, **options: Any
     ) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-        """Return smorest's response decorator, typed so that mypy checks the view's parameters."""
+        """Return smorest's response decorator, typed so that mypy checks the view's parameters.
+
+        The docstring of a schema class describes the response.
+        """
+        if isinstance(schema, type):
+            options.setdefault("description", summary_of(schema))
+        options.setdefault("description", NO_BODY)
         decorate: Callable[[Callable[P, Any]], Callable[P, Any]]
-        decorate = super().response(*description, **options)
+        decorate = super().response(status, schema, **options)
+        return decorate
+
+    def errors(self, *failures: type[Failure]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Return a decorator that documents errors which the service of the view raises.
+
+        The errors of the view's other decorators are documented too, see app/api/openapi/errors.py.
+        """
+
+        def decorate(view: Callable[P, R]) -> Callable[P, R]:
+            view.__dict__["errors"] = failures
+            return view
+
         return decorate
 
     def add_url_rule(
@@ -118,19 +149,15 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     ) -> None:
         """Add a view. Describe its login token and its error responses in OpenAPI."""
         if view_func is not None:
-            view_func = self.doc(**self.description_of(view_func))(view_func)
+            path = (self.url_prefix or "") + rule
+            view_func = self.doc(**self.description_of(view_func, path))(view_func)
+        options["tags"] = options.get("tags") or [self.tag]
         super().add_url_rule(rule, endpoint, view_func, **options)
 
-    def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Return the OpenAPI operation id, security and 422 response of a view."""
-        return _description(view, self.LOGINS)
-
-
-def _description(view: Callable[..., Any], logins: list[dict[str, list[str]]]) -> dict[str, Any]:
-    description: dict[str, Any] = {
-        "operationId": view.__name__,
-        "security": [] if view.__dict__["login"] == "none" else logins,
-    }
-    if "arguments" in view.__dict__["_apidoc"]:
-        description["responses"] = {422: REFERENCE}
-    return description
+    def description_of(self, view: Callable[..., Any], path: str) -> dict[str, Any]:
+        """Return the OpenAPI operation id, security and error codes of a view."""
+        return {
+            "operationId": view.__name__,
+            "security": [] if view.__dict__["login"] == "none" else self.LOGINS,
+            ERROR_CODES: error_codes_of(view, path),
+        }

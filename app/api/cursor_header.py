@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from app.schemas.descriptions import examples
 from app.services.database.paging import Page
 
 NEXT_CURSOR = "X-Next-Cursor"
 NEXT_CURSOR_HEADER = {
     NEXT_CURSOR: {
-        "description": "The `cursor` parameter for the next page; absent on the last page",
+        "description": "The `cursor` parameter for the next page. Absent on the last page.",
+        "example": examples.CURSOR,
         "schema": {"type": "string"},
     }
 }

@@ -1,26 +1,37 @@
 """Liveness and readiness endpoints for load balancers and orchestrators."""
 
 from app.api.blueprint import Blueprint
+from app.api.openapi.errors import NOT_READY
+from app.api.openapi.tags import HEALTH
 from app.auth import no_login
 from app.schemas.responses import LivenessResponse, StatusResponse
 from app.services.encryption.readiness import check_readiness
 from app.version import VERSION
 
-blp = Blueprint("health", __name__)
+blp = Blueprint("health", __name__, tag=HEALTH)
 
 
 @blp.get("/healthz")
 @no_login
 @blp.response(200, LivenessResponse)
 def process_is_alive() -> dict[str, str]:
-    """Return 200 and the version of wxpass. Does not use the database."""
+    """Check that the process runs.
+
+    Returns 200 and the version of wxpass. Does not use the database, so it is fit for a
+    liveness probe.
+    """
     return {"status": "ok", "version": VERSION}
 
 
 @blp.get("/readyz")
 @no_login
 @blp.response(200, StatusResponse)
+@blp.errors(*NOT_READY)
 def service_is_ready() -> dict[str, str]:
-    """Return 200 if the database responds and this release can use its schema, else 503."""
+    """Check that the service is ready.
+
+    Returns 200 if the database responds and this release can use its schema and keys. Otherwise
+    the problem says what an operator has to do. Fit for a readiness probe.
+    """
     check_readiness()
     return {"status": "ready"}

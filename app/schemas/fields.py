@@ -132,6 +132,7 @@ class SessionLimit(fields.Field[int | str]):
             "anyOf": [numbers | {"nullable": True}, {"type": "string", "enum": ["off"]}],
             "description": "Maximum number of active sessions per user. A further login ends the"
             ' oldest session. "off": no limit. null: the default, 50.',
+            "example": 5,
         }
         super().__init__(allow_none=True, metadata=described, **kwargs)
 
@@ -153,7 +154,8 @@ class CallLimit(fields.Integer):
             validate=validate.Range(1, HIGHEST_CALL_LIMIT),
             metadata={
                 "description": "Maximum number of concurrent WeChat calls in one process. Further"
-                " requests get 503 `wechat_busy`. null: the default, WECHAT_CALLS_PER_APP."
+                " requests get 503 `wechat_busy`. null: the default, WECHAT_CALLS_PER_APP.",
+                "example": None,
             },
         )
 

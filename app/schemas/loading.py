@@ -1,19 +1,28 @@
 """Base class of request schemas, which load into frozen dataclasses."""
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from marshmallow import Schema, post_load
 
 T = TypeVar("T")
 
 
+class Variant(NamedTuple):
+    """One way to fill in a request: a summary for OpenAPI, and the names of the fields sent."""
+
+    summary: str
+    fields: tuple[str, ...]
+
+
 class RequestSchema(Schema, Generic[T]):
     """A schema that loads into the frozen dataclass `record`.
 
     The dataclass has one field per schema field. Optional schema fields have a default in the
-    dataclass.
+    dataclass. `variants` are the examples of a schema whose fields exclude each other.
     """
 
+    variants: ClassVar[Mapping[str, Variant]] = {}
     record: type[T]
 
     @post_load

@@ -1,34 +1,19 @@
 """Request schemas of the native API. Unknown fields are rejected."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.schemas.descriptions import examples
+from app.schemas.descriptions.about import about
 from app.schemas.fields import Account, AvatarUrl, Name, Text, is_encodable
-from app.schemas.loading import RequestSchema, T
+from app.schemas.loading import RequestSchema, Variant
 
 OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
 TYPED = {"nickname", "avatar_url"}
 
 SHORTEST_PASSWORD = 8
-LONGEST_CURSOR, LONGEST_PAGE, DEFAULT_PAGE = 400, 200, 50
-
-
-@dataclass(frozen=True, slots=True)
-class AudienceParams:
-    """The slug of the only accepted tenant, or None to accept every tenant."""
-
-    tenant: str | None = None
-
-
-class AudienceQuery(RequestSchema[AudienceParams]):
-    """The tenant that a login token must belong to. Without `tenant`, every tenant is accepted."""
-
-    record = AudienceParams
-
-    # The slug is not validated. An unknown slug rejects every token.
-    tenant = fields.String(metadata={"description": "The slug of the only accepted tenant."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +26,35 @@ class LoginBody:
 
 
 class LoginRequest(RequestSchema[LoginBody]):
-    """The `wx.login` code. With account and password, the login is also bound to that user."""
+    """The code of `wx.login`. With account and password, the login is also bound to that user."""
 
     record = LoginBody
+    variants: ClassVar = {
+        "code": Variant("Log in with WeChat", ("code",)),
+        "code_and_password": Variant(
+            "Log in with WeChat and bind a user", ("code", "account", "password")
+        ),
+    }
 
-    code = Text(128, required=True, metadata={"description": "The code that `wx.login` returned."})
-    account = Account()
-    password = Text(128, load_only=True)
+    code = Text(
+        128,
+        required=True,
+        metadata=about(
+            "The code that `wx.login` returned. It works once, within five minutes.", examples.CODE
+        ),
+    )
+    account = Account(
+        metadata=about(
+            "Login name of a user. Sent with `password`, it also binds the WeChat identity"
+            " to that user.",
+            examples.ACCOUNT,
+        )
+    )
+    password = Text(
+        128,
+        load_only=True,
+        metadata=about("Password of the user. Required with `account`.", examples.PASSWORD),
+    )
 
     @validates_schema
     def account_goes_with_password(self, data: dict[str, Any], **_: Any) -> None:
@@ -69,8 +76,15 @@ class CredentialsRequest(RequestSchema[CredentialsBody]):
 
     record = CredentialsBody
 
-    account = Account(required=True)
-    password = Text(128, required=True, load_only=True)
+    account = Account(
+        required=True, metadata=about("Login name of the user in the tenant.", examples.ACCOUNT)
+    )
+    password = Text(
+        128,
+        required=True,
+        load_only=True,
+        metadata=about("Password of the user.", examples.PASSWORD),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,18 @@ class PasswordChangeRequest(RequestSchema[PasswordChangeBody]):
 
     record = PasswordChangeBody
 
-    old_password = Text(128, required=True, load_only=True)
-    new_password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
+    old_password = Text(
+        128, required=True, load_only=True, metadata=about("Current password.", examples.PASSWORD)
+    )
+    new_password = Text(
+        128,
+        shortest=SHORTEST_PASSWORD,
+        required=True,
+        load_only=True,
+        metadata=about(
+            "New password, at least 8 characters and not easy to guess.", examples.NEW_PASSWORD
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +126,11 @@ class RefreshRequest(RequestSchema[RefreshBody]):
 
     record = RefreshBody
 
-    refresh_token = Text(128, required=True)
+    refresh_token = Text(
+        128,
+        required=True,
+        metadata=about("The newest `refresh_token`. Each one works once.", examples.REFRESH_TOKEN),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +154,33 @@ class PhoneBody:
 
 
 class PhoneRequest(RequestSchema[PhoneBody]):
-    """Data of the getPhoneNumber button: `code`, or `encryptedData` and `iv` from old clients."""
+    """The data of the `getPhoneNumber` button."""
 
     record = PhoneBody
+    variants: ClassVar = {
+        "code": Variant("Code of the button", ("code",)),
+        "encrypted_data": Variant("Encrypted data, for old clients", ("encryptedData", "iv")),
+    }
 
-    code = Text(128)
-    encrypted_data = Text(8192, data_key="encryptedData")
-    iv = Text(64)
+    code = Text(
+        128,
+        metadata=about(
+            "`e.detail.code` of the `getPhoneNumber` button. It is not the code of `wx.login`.",
+            examples.PHONE_CODE,
+        ),
+    )
+    encrypted_data = Text(
+        8192,
+        data_key="encryptedData",
+        metadata=about(
+            "`e.detail.encryptedData` of the button, for clients without `code`.",
+            examples.ENCRYPTED_DATA,
+        ),
+    )
+    iv = Text(
+        64,
+        metadata=about("`e.detail.iv` of the button. Required with `encryptedData`.", examples.IV),
+    )
 
     @validates_schema
     def has_code_or_encrypted_data(self, data: dict[str, Any], **_: Any) -> None:
@@ -154,16 +202,43 @@ class ProfileBody:
 
 
 class ProfileRequest(RequestSchema[ProfileBody]):
-    """Open data from WeChat, or a typed nickname with an optional avatar."""
+    """A nickname that the person entered, with an optional avatar, or open data from WeChat."""
 
     record = ProfileBody
+    variants: ClassVar = {
+        "typed": Variant("Nickname and avatar", ("nickname", "avatar_url")),
+        "open_data": Variant(
+            "Open data, for old clients", ("rawData", "signature", "encryptedData", "iv")
+        ),
+    }
 
-    raw_data = fields.String(data_key="rawData", validate=[validate.Length(1, 8192), is_encodable])
-    signature = Text(40, shortest=40)
-    encrypted_data = Text(8192, data_key="encryptedData")
-    iv = Text(64)
-    nickname = Name()
-    avatar_url = AvatarUrl()
+    raw_data = fields.String(
+        data_key="rawData",
+        validate=[validate.Length(1, 8192), is_encodable],
+        metadata=about("`rawData` of `wx.getUserInfo`, unchanged.", examples.RAW_DATA),
+    )
+    signature = Text(
+        40,
+        shortest=40,
+        metadata=about(
+            "`signature` of `wx.getUserInfo`, 40 hexadecimal digits.", examples.SIGNATURE
+        ),
+    )
+    encrypted_data = Text(
+        8192,
+        data_key="encryptedData",
+        metadata=about("`encryptedData` of `wx.getUserInfo`, unchanged.", examples.ENCRYPTED_DATA),
+    )
+    iv = Text(64, metadata=about("`iv` of `wx.getUserInfo`, unchanged.", examples.IV))
+    nickname = Name(
+        metadata=about("Nickname that the person entered, up to 64 characters.", examples.NICKNAME)
+    )
+    avatar_url = AvatarUrl(
+        metadata=about(
+            "https URL of a picture that you store. A temporary file path of WeChat is rejected.",
+            examples.AVATAR_URL,
+        )
+    )
 
     @validates_schema
     def is_open_or_typed(self, data: dict[str, Any], **_: Any) -> None:
@@ -172,27 +247,6 @@ class ProfileRequest(RequestSchema[ProfileBody]):
         if set(data) != OPEN_DATA and not is_typed:
             message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."
             raise ValidationError(message, "nickname")
-
-
-@dataclass(frozen=True, slots=True)
-class CursorParams:
-    """Cursor and size of a page. A cursor of None is the first page."""
-
-    cursor: str | None = None
-    limit: int = DEFAULT_PAGE
-
-
-class CursorFields(RequestSchema[T]):
-    """Query parameters shared by all cursor-paginated lists."""
-
-    cursor = Text(LONGEST_CURSOR, metadata={"description": "`next_cursor` of the previous page"})
-    limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
-
-
-class CursorQuery(CursorFields[CursorParams]):
-    """Query parameters of a cursor-paginated list. Without `cursor`, the first page is returned."""
-
-    record = CursorParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +263,10 @@ class ProfileChangeRequest(RequestSchema[ProfileChangeBody]):
 
     record = ProfileChangeBody
 
-    nickname = Name()
-    avatar_url = AvatarUrl()
-    gender = fields.Integer(strict=True, validate=validate.OneOf([0, 1, 2]))
+    nickname = Name(metadata=about("New nickname, up to 64 characters.", examples.NICKNAME))
+    avatar_url = AvatarUrl(metadata=about("https URL of the new avatar.", examples.AVATAR_URL))
+    gender = fields.Integer(
+        strict=True,
+        validate=validate.OneOf([0, 1, 2]),
+        metadata=about("0 is unknown, 1 male, 2 female.", 0),
+    )

@@ -45,7 +45,10 @@ MAY_IMPORT = {
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
-    "api": {"schemas", "services", "auth", "tenancy", "problems", "version", "errors", "logs"},
+    "api": {
+        *("schemas", "services", "auth", "tenancy", "problems", "version", "errors", "logs"),
+        *("extensions", "languages"),
+    },
     "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "services"},
     "dialects": {
         "schemas",

@@ -5,7 +5,19 @@ from uuid import UUID
 
 from app.admin.api.access import operator_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint
+from app.api.openapi.errors import NEW_PASSWORD, OPERATOR_CODE
+from app.api.openapi.tags import ADMIN_ACCOUNT
 from app.auth import this_device
+from app.errors import (
+    EnrolmentNotBegun,
+    OneTimeCodeNeeded,
+    OneTimeCodesOff,
+    OneTimeCodesOn,
+    OneTimeCodeWrong,
+    OperatorSessionUnknown,
+    PasswordWrong,
+    TooManyTries,
+)
 from app.schemas.admin_requests.accounts import (
     CodeBody,
     CodeRemovalBody,
@@ -26,17 +38,20 @@ from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.operators import one_time_codes, own_account, recovery_codes, step_up
 from app.services.operators.own_account import OwnSession
 
-blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
+blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin", tag=ADMIN_ACCOUNT)
 
 
 @blp.post("/step-up")
 @operator_login
 @blp.arguments(StepUpRequest)
 @blp.response(204)
+@blp.errors(PasswordWrong, *OPERATOR_CODE)
 def prove_again(body: StepUpBody) -> None:
-    """Confirm password and one-time code. Sensitive requests are then accepted for 5 minutes.
+    """Confirm your password.
 
-    A sign-in has the same effect. A token refresh does not.
+    Confirms password and one-time code, which is called step-up. Sensitive requests of this
+    session are then accepted for 5 minutes. A sign-in has the same effect, a token refresh does
+    not.
     """
     step_up.step_up(this_operator(), body.password, body.code, this_device())
 
@@ -46,8 +61,12 @@ def prove_again(body: StepUpBody) -> None:
 @step_up_required
 @blp.arguments(OwnPasswordRequest)
 @blp.response(204)
+@blp.errors(*NEW_PASSWORD)
 def change_own_password(body: OwnPasswordBody) -> None:
-    """Change your password. Your other sessions end."""
+    """Change your password.
+
+    Sets a new password of at least 12 characters. Your other sessions end.
+    """
     own_account.change_own_password(this_operator(), body.new_password)
 
 
@@ -55,7 +74,11 @@ def change_own_password(body: OwnPasswordBody) -> None:
 @operator_login
 @blp.response(200, OwnSessionListResponse)
 def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
-    """List your active sessions, most recently used first."""
+    """List your sessions.
+
+    Returns your active sessions in the console and the admin API, most recently used first, at
+    most 100.
+    """
     return {"items": own_account.list_own_sessions(this_operator())}
 
 
@@ -63,15 +86,23 @@ def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
 @operator_login
 @blp.response(200, EndedResponse)
 def end_other_own_sessions() -> dict[str, int]:
-    """End all your other sessions."""
+    """End your other sessions.
+
+    Ends every session of yours except the one that sends this request. Returns their number.
+    """
     return {"ended": own_account.end_other_own_sessions(this_operator())}
 
 
 @blp.delete("/me/sessions/<uuid:session_id>")
 @operator_login
 @blp.response(204)
+@blp.errors(OperatorSessionUnknown)
 def end_own_session(session_id: UUID) -> None:
-    """End one of your sessions."""
+    """End one of your sessions.
+
+    Ends an active session, for example on another computer. The id is in the list of your
+    sessions.
+    """
     own_account.end_own_session(this_operator(), session_id)
 
 
@@ -80,10 +111,13 @@ def end_own_session(session_id: UUID) -> None:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, EnrolmentResponse)
+@blp.errors(OneTimeCodesOn)
 def begin_enrolment(body: EmptyBody) -> one_time_codes.Enrolment:
     """Begin the setup of one-time codes.
 
-    Repeated requests return the same secret until the setup is confirmed or cancelled.
+    Returns a secret for an authenticator app. One-time codes are not enabled until you confirm
+    the setup with a code. Repeated requests return the same secret until the setup is confirmed
+    or cancelled.
     """
     return one_time_codes.begin_enrolment(this_operator())
 
@@ -93,8 +127,13 @@ def begin_enrolment(body: EmptyBody) -> one_time_codes.Enrolment:
 @step_up_required
 @blp.arguments(CodeRequest)
 @blp.response(200, RecoveryCodesResponse)
+@blp.errors(EnrolmentNotBegun, OneTimeCodesOn, OneTimeCodeWrong, TooManyTries)
 def confirm_enrolment(body: CodeBody) -> dict[str, Sequence[str]]:
-    """Confirm the setup with a one-time code. One-time codes are enabled, other sessions end."""
+    """Confirm the setup of one-time codes.
+
+    Enables one-time codes for your sign-in and returns ten recovery codes, which are shown only
+    once. Your other sessions end.
+    """
     codes = one_time_codes.confirm_enrolment(this_operator(), body.code)
     return {"recovery_codes": codes}
 
@@ -104,10 +143,12 @@ def confirm_enrolment(body: CodeBody) -> dict[str, Sequence[str]]:
 @step_up_required
 @blp.arguments(CodeRemovalRequest, required=False)
 @blp.response(204)
+@blp.errors(OneTimeCodeNeeded, OneTimeCodeWrong, OneTimeCodesOff, TooManyTries)
 def remove_own_codes(body: CodeRemovalBody) -> None:
-    """Disable one-time codes, or cancel a pending setup if they are not enabled.
+    """Disable one-time codes.
 
-    Disabling requires a one-time code or recovery code, and ends your other sessions.
+    Disables one-time codes, or cancels a pending setup if they are not enabled. Disabling
+    requires a one-time code or recovery code, and ends your other sessions.
     """
     one_time_codes.cancel_or_remove_codes(this_operator(), body.code)
 
@@ -117,6 +158,10 @@ def remove_own_codes(body: CodeRemovalBody) -> None:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, RecoveryCodesResponse)
+@blp.errors(OneTimeCodesOff)
 def renew_recovery_codes(body: EmptyBody) -> dict[str, Sequence[str]]:
-    """Replace your recovery codes with ten new codes."""
+    """Replace your recovery codes.
+
+    Returns ten new recovery codes, which are shown only once. The old codes stop working.
+    """
     return {"recovery_codes": recovery_codes.renew_recovery_codes(this_operator())}

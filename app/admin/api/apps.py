@@ -12,6 +12,25 @@ from app.admin.api.access import (
     this_tenant_scope,
 )
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
+from app.api.openapi.tags import ADMIN_APPS
+from app.errors import (
+    AppBusy,
+    AppClaimChanged,
+    AppClaimClosed,
+    AppClaimsTooMany,
+    AppClaimUnknown,
+    AppExists,
+    AppidInvalid,
+    AppInUse,
+    AppNotProven,
+    AppPending,
+    AppReleased,
+    AppReleaseTooLarge,
+    AppUnknown,
+    AppVerificationsTooMany,
+    SecretInUse,
+    TenantUnknown,
+)
 from app.languages import accepted_language, translated
 from app.schemas.admin_requests.apps import (
     AppChangeBody,
@@ -41,7 +60,9 @@ from app.services.database.paging import Page
 from app.services.tenant_admin import apps
 
 # The path parameter is named `its_appid`, because tenancy treats `appid` as the requesting app.
-blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:slug>/apps")
+blp = Blueprint(
+    "admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:slug>/apps", tag=ADMIN_APPS
+)
 
 
 @blp.get("")
@@ -49,7 +70,10 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
 def list_apps(query: PageParams) -> Page[dict[str, Any]]:
-    """List the tenant's mini-programs by appid, including mini-programs that are not verified."""
+    """List mini-programs.
+
+    Returns the tenant's mini-programs by appid, including those that are not verified.
+    """
     page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
     return Page([_app_response(one) for one in page.items], page.next_cursor, page.count)
 
@@ -59,12 +83,21 @@ def list_apps(query: PageParams) -> Page[dict[str, Any]]:
 @idempotent
 @blp.arguments(NewAppRequest)
 @blp.response(201, TenantAppResponse)
+@blp.errors(
+    AppidInvalid,
+    AppExists,
+    AppClaimsTooMany,
+    AppVerificationsTooMany,
+    AppUnknown,
+    AppClaimChanged,
+    AppClaimClosed,
+)
 def add_app(body: NewAppBody) -> dict[str, Any]:
-    """Add a mini-program and verify it with WeChat.
+    """Add a mini-program.
 
-    If WeChat accepts the AppSecret, the mini-program is `active` immediately. Otherwise it is
-    `pending` and serves no requests, and `verdict` says what to correct before the next
-    verification.
+    Stores appid and AppSecret, and verifies them with WeChat. If WeChat accepts the AppSecret,
+    the mini-program is `active` immediately. Otherwise it is `pending` and serves no requests,
+    and `verdict` says what to correct before the next verification.
     """
     new = NewApp(
         appid=body.appid,
@@ -81,8 +114,12 @@ def add_app(body: NewAppBody) -> dict[str, Any]:
 @blp.get("/<string:its_appid>")
 @tenant_operator_required
 @blp.response(200, TenantAppResponse)
+@blp.errors(AppUnknown)
 def show_app(its_appid: str) -> dict[str, Any]:
-    """Show the settings of a mini-program and which of its secrets are set."""
+    """Show a mini-program.
+
+    Returns the settings, the state and which secrets are set. No response contains a secret.
+    """
     return _app_response(apps.get_tenant_app(this_tenant_scope(), its_appid))
 
 
@@ -90,8 +127,13 @@ def show_app(its_appid: str) -> dict[str, Any]:
 @tenant_admin_required
 @blp.arguments(AppChangeRequest)
 @blp.response(200, TenantAppResponse)
+@blp.errors(AppUnknown, AppReleased, AppPending)
 def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
-    """Change the settings of a mini-program. The change applies to the next request."""
+    """Change the settings of a mini-program.
+
+    Changes the sent settings and leaves the others unchanged. The change applies to the next
+    request. Only platform admins may change `wechat_call_limit`.
+    """
     changed = apps.change_tenant_app(
         this_tenant_scope(),
         its_appid,
@@ -110,16 +152,26 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
 @blp.delete("/<string:its_appid>")
 @tenant_admin_required
 @blp.response(204)
+@blp.errors(AppUnknown, AppReleased, AppInUse)
 def remove_app(its_appid: str) -> None:
-    """Remove a mini-program that is not verified or was never used."""
+    """Remove a mini-program.
+
+    Removes a mini-program that is not verified or was never used. Disable a mini-program that
+    has users instead, or ask a platform admin to release it.
+    """
     apps.remove_tenant_app(this_tenant_scope(), its_appid)
 
 
 @blp.get("/<string:its_appid>/usage")
 @tenant_operator_required
 @blp.response(200, AppUsageResponse)
+@blp.errors(AppUnknown, AppReleased)
 def show_usage(its_appid: str) -> AppUsage:
-    """Count the records that keep a mini-program from being deleted."""
+    """Count the records of a mini-program.
+
+    Returns the numbers of records that keep a mini-program from being removed, each up to
+    100,000.
+    """
     return apps.get_usage(this_tenant_scope(), its_appid)
 
 
@@ -128,8 +180,14 @@ def show_usage(its_appid: str) -> AppUsage:
 @step_up_required
 @blp.arguments(SecretsRequest)
 @blp.response(200, TenantAppResponse)
+@blp.errors(AppUnknown, AppReleased, AppPending, AppClaimClosed, SecretInUse)
 def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
-    """Set or remove secrets of a mini-program. No response contains a secret."""
+    """Set the secrets of a mini-program.
+
+    Replaces or removes the AppSecret, its successor, and the secrets of the message push.
+    Omitted secrets stay unchanged. To change the AppSecret without a gap, set `next_secret`
+    first and then reset the AppSecret in WeChat's console.
+    """
     changed = apps.set_tenant_secrets(
         this_tenant_scope(),
         its_appid,
@@ -147,11 +205,13 @@ def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
+@blp.errors(AppUnknown, AppReleased, AppClaimChanged, AppClaimClosed, AppVerificationsTooMany)
 def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
-    """Verify appid and AppSecret with WeChat. The response says what to correct.
+    """Verify a mini-program with WeChat.
 
-    A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
-    times a minute.
+    Asks WeChat whether appid and AppSecret belong together. A pending mini-program becomes
+    `active` if WeChat accepts its AppSecret, otherwise `advice` says what to correct. A tenant
+    may verify ten times a minute.
     """
     done = apps.verify_tenant_app(this_tenant_scope(), its_appid)
     return {
@@ -165,11 +225,13 @@ def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, AppUsageResponse)
+@blp.errors(TenantUnknown, AppUnknown, AppReleased, AppBusy, AppReleaseTooLarge)
 def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
-    """Release the appid, so that any tenant can add it again.
+    """Release an appid.
 
-    All login sessions of the mini-program end. Identities and users stay with the tenant. The
-    response contains the numbers of records that stay.
+    For platform admins. Frees the appid, so that any tenant can add it again. All login
+    sessions of the mini-program end. Identities and users stay with the tenant, and the
+    response counts them.
     """
     return releases.release_app(this_operator().actor, slug, its_appid)
 
@@ -179,11 +241,22 @@ def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
 @step_up_required
 @blp.arguments(AppMoveRequest)
 @blp.response(200, AppUsageResponse)
+@blp.errors(
+    TenantUnknown,
+    AppUnknown,
+    AppReleased,
+    AppBusy,
+    AppReleaseTooLarge,
+    AppClaimUnknown,
+    AppClaimClosed,
+    AppNotProven,
+)
 def move_app(body: AppMoveBody, slug: str, its_appid: str) -> AppUsage:
-    """Move the appid to a tenant that has added it with an AppSecret that WeChat accepts.
+    """Move an appid to another tenant.
 
-    All login sessions of the mini-program end. Identities and users stay with the tenant in the
-    path. The response contains the numbers of records that stay.
+    For platform admins. Moves the appid to a tenant that has added it with an AppSecret that
+    WeChat accepts. All login sessions of the mini-program end. Identities and users stay with
+    the tenant in the path, and the response counts them.
     """
     return releases.move_app(this_operator().actor, slug, its_appid, body.to_slug)
 

@@ -24,8 +24,6 @@ from app.services.database.paging import CursorPage
 from app.services.tenant_admin.audit_log import AuditQuery
 
 OPERATOR_JWT = "operatorJwt"
-STEP_UP = "StepUpRequired"
-STEP_UP_REFERENCE = {"$ref": f"#/components/responses/{STEP_UP}"}
 IDEMPOTENCY_KEY = "Idempotency-Key"
 KEY = re.compile(r"[!-~]{1,64}")
 REPLAYED = "Idempotent-Replayed"
@@ -33,7 +31,9 @@ KEY_PARAMETER = {
     "in": "header",
     "name": IDEMPOTENCY_KEY,
     "required": False,
-    "description": "For 24 hours, a repeated request with this key gets the first response.",
+    "description": "A name for this request that you choose, for example a UUID. For 24 hours, a"
+    " repeated request with this key gets the first response, with the header"
+    " `Idempotent-Replayed: true`.",
     "schema": {"type": "string", "maxLength": 64},
 }
 
@@ -43,13 +43,11 @@ class Blueprint(NativeBlueprint):
 
     LOGINS: list[dict[str, list[str]]] = [{OPERATOR_JWT: []}]  # noqa: RUF012
 
-    def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Return the OpenAPI description of a view, with Idempotency-Key and step-up error."""
-        described = super().description_of(view)
+    def description_of(self, view: Callable[..., Any], path: str) -> dict[str, Any]:
+        """Return the OpenAPI description of a view, with its Idempotency-Key."""
+        described = super().description_of(view, path)
         if "idempotent" in view.__dict__:
             described["parameters"] = [KEY_PARAMETER]
-        if "step_up" in view.__dict__:
-            described["responses"] = {**described.get("responses", {}), 403: STEP_UP_REFERENCE}
         return described
 
 

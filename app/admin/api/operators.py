@@ -5,6 +5,16 @@ from uuid import UUID
 
 from app.admin.api.access import platform_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
+from app.api.openapi.tags import ADMIN_OPERATORS
+from app.errors import (
+    LastPlatformOperator,
+    OneTimeCodesOff,
+    OperatorExists,
+    OperatorUnknown,
+    SelfChangeRefused,
+    SelfResetRefused,
+    TenantUnknown,
+)
 from app.schemas.admin_requests.platform import (
     NewOperatorBody,
     NewOperatorRequest,
@@ -21,7 +31,7 @@ from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.operators import listed_operators, operators
 
-blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
+blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators", tag=ADMIN_OPERATORS)
 
 
 @blp.get("")
@@ -29,7 +39,10 @@ blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, OperatorListResponse)
 def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
-    """List all operators, sorted by e-mail address."""
+    """List operators.
+
+    For platform admins. Returns all operators, sorted by e-mail address.
+    """
     return listed_operators.page_of_operators(paging_of(query))
 
 
@@ -39,8 +52,14 @@ def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
 @idempotent
 @blp.arguments(NewOperatorRequest)
 @blp.response(201, InvitationResponse)
+@blp.errors(OperatorExists, TenantUnknown)
 def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
-    """Invite an operator. The invitation secret in the response is valid for three days."""
+    """Invite an operator.
+
+    For platform admins. Adds an operator without a password and returns the secret of the
+    invitation, which is valid for three days. Send it to the operator yourself; wxpass sends no
+    message.
+    """
     invitation = operators.invite_operator(
         this_operator().actor, email=body.email, role=body.role, tenant_slug=body.tenant_slug
     )
@@ -53,10 +72,12 @@ def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
 @step_up_required
 @blp.arguments(OperatorChangeRequest)
 @blp.response(200, OperatorResponse)
+@blp.errors(OperatorUnknown, TenantUnknown, SelfChangeRefused, LastPlatformOperator)
 def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_operators.ShownOperator:
-    """Disable or enable an operator, or change the role. The operator's sessions end.
+    """Change an operator.
 
-    You can change neither yourself nor the last platform admin who can sign in.
+    For platform admins. Disables or enables an operator, or changes the role. The operator's
+    sessions end. You can change neither yourself nor the last platform admin who can sign in.
     """
     return operators.change_operator(
         this_operator().actor,
@@ -72,10 +93,13 @@ def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_opera
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, InvitationResponse)
+@blp.errors(OperatorUnknown, SelfResetRefused, LastPlatformOperator)
 def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
-    """Remove an operator's password, end all sessions of the operator, and create an invitation.
+    """Reset an operator.
 
-    One-time codes stay enabled. You cannot reset yourself.
+    For platform admins. Removes the operator's password, ends all sessions and returns a new
+    invitation, for example if the password was forgotten. One-time codes stay enabled. You
+    cannot reset yourself.
     """
     invitation = operators.reset_operator(this_operator().actor, operator_id)
     return {"operator": listed_operators.show_operator(operator_id), "invitation": invitation}
@@ -85,9 +109,12 @@ def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
 @platform_login
 @step_up_required
 @blp.response(204)
+@blp.errors(OperatorUnknown, SelfResetRefused, OneTimeCodesOff)
 def remove_operator_codes(operator_id: UUID) -> None:
-    """Remove an operator's one-time codes and recovery codes. The operator's sessions end.
+    """Remove an operator's one-time codes.
 
-    The password alone is then enough to sign in. Remove your own codes at `me/one-time-codes`.
+    For platform admins. Removes the one-time codes and recovery codes of an operator who lost
+    the device. The operator's sessions end, and the password alone is then enough to sign in.
+    Remove your own codes at `/v1/admin/me/one-time-codes`.
     """
     operators.remove_operator_codes(this_operator().actor, operator_id)

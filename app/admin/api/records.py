@@ -4,6 +4,8 @@ from uuid import UUID
 
 from app.admin.api.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint, audit_query_of, paging_of
+from app.api.openapi.tags import ADMIN_RECORDS
+from app.errors import SessionUnknown
 from app.schemas.admin_overview import OverviewResponse
 from app.schemas.admin_requests.queries import (
     AuditListParams,
@@ -18,7 +20,9 @@ from app.schemas.admin_responses.users import SessionListResponse
 from app.services.database.paging import Page
 from app.services.tenant_admin import audit_log, overview, sessions
 
-blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string:slug>")
+blp = Blueprint(
+    "admin_records", __name__, url_prefix="/v1/admin/tenants/<string:slug>", tag=ADMIN_RECORDS
+)
 
 
 @blp.get("/overview")
@@ -26,7 +30,11 @@ blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string
 @blp.arguments(OverviewQuery, location="query")
 @blp.response(200, OverviewResponse)
 def show_overview(query: OverviewParams) -> overview.Overview:
-    """Return login statistics of the tenant: today, per day, per mini-program and in total."""
+    """Show login statistics.
+
+    Returns event counts, failures and response times of WeChat: today, in total, by day and by
+    mini-program. Days are in Asia/Shanghai.
+    """
     return overview.get_overview(this_tenant_scope(), days=query.days)
 
 
@@ -35,7 +43,10 @@ def show_overview(query: OverviewParams) -> overview.Overview:
 @blp.arguments(SessionListQuery, location="query")
 @blp.response(200, SessionListResponse)
 def list_sessions(query: SessionListParams) -> Page[sessions.ListedSession]:
-    """List the tenant's login sessions, newest first."""
+    """List login sessions.
+
+    Returns the login sessions of the tenant that match all filters, bound or not, newest first.
+    """
     wanted = sessions.SessionQuery(appid=query.appid, user_id=query.user_id, living=query.living)
     return sessions.list_tenant_sessions(this_tenant_scope(), wanted, paging_of(query))
 
@@ -43,8 +54,13 @@ def list_sessions(query: SessionListParams) -> Page[sessions.ListedSession]:
 @blp.delete("/sessions/<uuid:session_id>")
 @tenant_admin_required
 @blp.response(204)
+@blp.errors(SessionUnknown)
 def end_session(session_id: UUID) -> None:
-    """End one login session of the tenant."""
+    """End a login session.
+
+    Ends one active session of the tenant. Its tokens stop working within a second. The audit
+    log records it.
+    """
     sessions.end_session(this_tenant_scope(), session_id)
 
 
@@ -53,5 +69,9 @@ def end_session(session_id: UUID) -> None:
 @blp.arguments(AuditListQuery, location="query")
 @blp.response(200, AuditListResponse)
 def list_audit(query: AuditListParams) -> Page[audit_log.ListedEvent]:
-    """List the tenant's audit events, newest first."""
+    """Read the audit log.
+
+    Returns the changes in the tenant that match all filters, newest first: who did what to
+    which object, and the values before and after.
+    """
     return audit_log.list_audit(this_tenant_scope(), audit_query_of(query), paging_of(query))

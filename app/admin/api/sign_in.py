@@ -2,7 +2,16 @@
 
 from app.admin.api.access import operator_login, this_operator
 from app.admin.api.blueprint import Blueprint
+from app.api.openapi.errors import NEW_PASSWORD, OPERATOR_CODE
+from app.api.openapi.tags import ADMIN_SIGN_IN
 from app.auth import no_login, this_device
+from app.errors import (
+    InvitationInvalid,
+    RefreshTokenExpired,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    SignInWrong,
+)
 from app.schemas.admin_requests.accounts import (
     InvitationBody,
     InvitationRequest,
@@ -17,15 +26,21 @@ from app.schemas.admin_responses.operators import (
 from app.schemas.requests import EmptyBody, EmptyRequest, RefreshBody, RefreshRequest
 from app.services.operators import operators, sessions, tokens
 
-blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
+blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin", tag=ADMIN_SIGN_IN)
 
 
 @blp.post("/sign-in")
 @no_login
 @blp.arguments(SignInRequest)
 @blp.response(200, OperatorTokensResponse)
+@blp.errors(SignInWrong, *OPERATOR_CODE)
 def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
-    """Sign in. The response contains a JWT that is valid for 15 minutes, and a refresh token."""
+    """Sign in.
+
+    Checks e-mail address, password and, if enabled, a one-time code. Returns a JWT that is
+    valid for 15 minutes, and a refresh token. Send the JWT as `Authorization: Bearer` to every
+    other operation of the admin API.
+    """
     return tokens.open_script_session(
         email=body.email, password=body.password, code=body.code, device=this_device()
     )
@@ -35,8 +50,13 @@ def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
 @no_login
 @blp.arguments(RefreshRequest)
 @blp.response(200, OperatorTokensResponse)
+@blp.errors(RefreshTokenInvalid, RefreshTokenExpired, RefreshTokenReused)
 def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
-    """Exchange a refresh token for new tokens. Reuse of a refresh token ends the session."""
+    """Get a new JWT with the refresh token.
+
+    Replaces both tokens of the session. Each refresh token works once; reuse ends the session.
+    A refresh does not count as step-up.
+    """
     return tokens.refresh_operator_tokens(body.refresh_token, this_device())
 
 
@@ -45,7 +65,10 @@ def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
 def sign_operator_out(body: EmptyBody) -> None:
-    """End your session. JWTs and the refresh token of the session become invalid."""
+    """Sign out.
+
+    Ends your session. Its JWTs and its refresh token become invalid.
+    """
     sessions.end_operator_session(this_operator().session_id)
 
 
@@ -53,7 +76,11 @@ def sign_operator_out(body: EmptyBody) -> None:
 @operator_login
 @blp.response(200, SignedInResponse)
 def show_signed_in() -> sessions.SignedIn:
-    """Show the signed-in operator and the time of the last sign-in or step-up."""
+    """Show the signed-in operator.
+
+    Returns your role, your tenant and the time of the last sign-in or step-up. Scripts use it
+    to check a JWT.
+    """
     return this_operator()
 
 
@@ -61,8 +88,13 @@ def show_signed_in() -> sessions.SignedIn:
 @no_login
 @blp.arguments(InvitationRequest)
 @blp.response(200, AcceptedResponse)
+@blp.errors(InvitationInvalid, *NEW_PASSWORD)
 def accept_invitation(body: InvitationBody) -> dict[str, str]:
-    """Set the password of an invited operator. An invitation works once."""
+    """Accept an invitation.
+
+    Sets the password of an invited operator. The secret comes from a platform admin and works
+    once, within three days. Sign in afterwards.
+    """
     email = operators.accept_invitation(
         invitation=body.invitation, password=body.password, device=this_device()
     )

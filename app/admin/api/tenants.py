@@ -2,6 +2,8 @@
 
 from app.admin.api.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
+from app.api.openapi.tags import ADMIN_TENANTS
+from app.errors import TenantExists, TenantUnknown
 from app.schemas.admin_requests.platform import (
     NewTenantBody,
     NewTenantRequest,
@@ -14,7 +16,7 @@ from app.services.apps import tenants
 from app.services.apps.tenants import ShownTenant
 from app.services.database.paging import Page
 
-blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
+blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants", tag=ADMIN_TENANTS)
 
 
 @blp.get("")
@@ -22,7 +24,10 @@ blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, TenantListResponse)
 def list_tenants(query: PageParams) -> Page[ShownTenant]:
-    """List all tenants, sorted by slug."""
+    """List tenants.
+
+    For platform admins. Returns all tenants, sorted by slug.
+    """
     return tenants.page_of_tenants(paging_of(query))
 
 
@@ -31,8 +36,13 @@ def list_tenants(query: PageParams) -> Page[ShownTenant]:
 @idempotent
 @blp.arguments(NewTenantRequest)
 @blp.response(201, TenantResponse)
+@blp.errors(TenantExists)
 def add_tenant(body: NewTenantBody) -> ShownTenant:
-    """Add a tenant. The slug cannot be changed later."""
+    """Add a tenant.
+
+    For platform admins. Adds an organisation with its own users. The slug cannot be changed
+    later. Invite a tenant admin and add a mini-program next.
+    """
     tenants.add_tenant(
         slug=body.slug,
         name=body.name,
@@ -46,8 +56,13 @@ def add_tenant(body: NewTenantBody) -> ShownTenant:
 @platform_login
 @blp.arguments(TenantChangeRequest)
 @blp.response(200, TenantResponse)
+@blp.errors(TenantUnknown)
 def change_tenant(body: TenantChangeBody, its_slug: str) -> ShownTenant:
-    """Change a tenant. Disabling takes effect for apps, users and operators immediately."""
+    """Change a tenant.
+
+    For platform admins. Changes the sent settings and leaves the others unchanged. Disabling
+    takes effect for mini-programs, users and operators of the tenant immediately.
+    """
     settings = tenants.TenantSettings(
         name=body.name,
         status=body.status,

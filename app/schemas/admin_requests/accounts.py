@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from app.schemas.admin_requests.fields import Code
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import EmailAddress, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.shapes import SHORTEST_OPERATOR_PASSWORD
@@ -22,9 +24,21 @@ class SignInRequest(RequestSchema[SignInBody]):
 
     record = SignInBody
 
-    email = EmailAddress(required=True)
-    password = Text(128, required=True, load_only=True)
-    code = Code(load_default=None)
+    email = EmailAddress(required=True, metadata=shown.EMAIL)
+    password = Text(
+        128,
+        required=True,
+        load_only=True,
+        metadata=about("Password of the operator.", examples.PASSWORD),
+    )
+    code = Code(
+        load_default=None,
+        metadata=about(
+            "Code of the authenticator app, or an unused recovery code. Required if"
+            " one-time codes are enabled.",
+            examples.ONE_TIME_CODE,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +54,20 @@ class StepUpRequest(RequestSchema[StepUpBody]):
 
     record = StepUpBody
 
-    password = Text(128, required=True, load_only=True)
-    code = Code(load_default=None)
+    password = Text(
+        128,
+        required=True,
+        load_only=True,
+        metadata=about("Password of the operator.", examples.PASSWORD),
+    )
+    code = Code(
+        load_default=None,
+        metadata=about(
+            "Code of the authenticator app, or an unused recovery code. Required if"
+            " one-time codes are enabled.",
+            examples.ONE_TIME_CODE,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +82,15 @@ class OwnPasswordRequest(RequestSchema[OwnPasswordBody]):
 
     record = OwnPasswordBody
 
-    new_password = Text(128, shortest=SHORTEST_OPERATOR_PASSWORD, required=True, load_only=True)
+    new_password = Text(
+        128,
+        shortest=SHORTEST_OPERATOR_PASSWORD,
+        required=True,
+        load_only=True,
+        metadata=about(
+            "Password, at least 12 characters and not easy to guess.", examples.NEW_PASSWORD
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +105,13 @@ class CodeRequest(RequestSchema[CodeBody]):
 
     record = CodeBody
 
-    code = Code(required=True)
+    code = Code(
+        required=True,
+        metadata=about(
+            "Code that the authenticator app shows after you added the secret.",
+            examples.ONE_TIME_CODE,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +126,14 @@ class CodeRemovalRequest(RequestSchema[CodeRemovalBody]):
 
     record = CodeRemovalBody
 
-    code = Code(load_default=None)
+    code = Code(
+        load_default=None,
+        metadata=about(
+            "Code of the authenticator app, or an unused recovery code. Required if"
+            " one-time codes are enabled.",
+            examples.ONE_TIME_CODE,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +149,15 @@ class InvitationRequest(RequestSchema[InvitationBody]):
 
     record = InvitationBody
 
-    invitation = Text(128, required=True)
-    password = Text(128, shortest=SHORTEST_OPERATOR_PASSWORD, required=True, load_only=True)
+    invitation = Text(
+        128, required=True, metadata=about("Secret of the invitation link.", examples.INVITATION)
+    )
+    password = Text(
+        128,
+        shortest=SHORTEST_OPERATOR_PASSWORD,
+        required=True,
+        load_only=True,
+        metadata=about(
+            "Password, at least 12 characters and not easy to guess.", examples.NEW_PASSWORD
+        ),
+    )

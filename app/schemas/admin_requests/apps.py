@@ -8,6 +8,8 @@ from marshmallow import fields, validate
 from app.models.registration import DEFAULT_REGISTRATION, REGISTRATION_POLICIES
 from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.admin_requests.fields import ChangeRequest, Shaped, Slug
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import CallLimit, Label, SessionLimit, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
@@ -35,13 +37,46 @@ class NewAppRequest(RequestSchema[NewAppBody]):
     record = NewAppBody
 
     # The service rejects a malformed appid with the error code `appid_invalid`.
-    appid = Text(64, required=True, metadata={"pattern": rf"^{NEW_APPID.pattern}$"})
-    name = Label(required=True)
-    registration = fields.String(validate=REGISTRATION, load_default=DEFAULT_REGISTRATION)
-    data_format = fields.String(validate=DATA_FORMAT, load_default="json")
-    secret = Shaped(APP_SECRET, required=True, load_only=True)
-    push_token = Shaped(PUSH_TOKEN, load_only=True)
-    encoding_aes_key = Shaped(ENCODING_AES_KEY, load_only=True)
+    appid = Text(64, required=True, metadata=shown.APPID | {"pattern": rf"^{NEW_APPID.pattern}$"})
+    name = Label(
+        required=True, metadata=about("Display name, up to 64 characters.", examples.APP_NAME)
+    )
+    registration = fields.String(
+        validate=REGISTRATION,
+        load_default=DEFAULT_REGISTRATION,
+        metadata=about(
+            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
+            " verified phone number, `closed` never, so that only added users can log in.",
+            "on_phone",
+        ),
+    )
+    data_format = fields.String(
+        validate=DATA_FORMAT,
+        load_default="json",
+        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json"),
+    )
+    secret = Shaped(
+        APP_SECRET,
+        required=True,
+        load_only=True,
+        metadata=about(
+            "AppSecret of the mini-program. wxpass verifies it with WeChat.", examples.APP_SECRET
+        ),
+    )
+    push_token = Shaped(
+        PUSH_TOKEN,
+        load_only=True,
+        metadata=about(
+            "Token of the message push, 3 to 32 letters or digits.", examples.PUSH_TOKEN
+        ),
+    )
+    encoding_aes_key = Shaped(
+        ENCODING_AES_KEY,
+        load_only=True,
+        metadata=about(
+            "EncodingAESKey of the message push, 43 letters or digits.", examples.ENCODING_AES_KEY
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +99,28 @@ class AppChangeRequest(ChangeRequest[AppChangeBody]):
 
     record = AppChangeBody
 
-    name = Label()
-    registration = fields.String(validate=REGISTRATION)
-    data_format = fields.String(validate=DATA_FORMAT)
+    name = Label(metadata=about("Display name, up to 64 characters.", examples.APP_NAME))
+    registration = fields.String(
+        validate=REGISTRATION,
+        metadata=about(
+            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
+            " verified phone number, `closed` never, so that only added users can log in.",
+            "on_phone",
+        ),
+    )
+    data_format = fields.String(
+        validate=DATA_FORMAT,
+        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json"),
+    )
     session_limit = SessionLimit()
     wechat_call_limit = CallLimit()
-    enabled = fields.Boolean(truthy={True}, falsy={False})
+    enabled = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        metadata=about(
+            "False rejects every request of the mini-program with `app_disabled`.", True
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +135,11 @@ class AppMoveRequest(RequestSchema[AppMoveBody]):
 
     record = AppMoveBody
 
-    to_slug = Slug(data_key="tenant", required=True)
+    to_slug = Slug(
+        data_key="tenant",
+        required=True,
+        metadata=about("Slug of the tenant that receives the appid.", examples.OTHER_SLUG),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +157,34 @@ class SecretsRequest(ChangeRequest[SecretsBody]):
 
     record = SecretsBody
 
-    secret = Shaped(APP_SECRET, load_only=True)
-    next_secret = Shaped(APP_SECRET, load_only=True, allow_none=True)
-    push_token = Shaped(PUSH_TOKEN, load_only=True, allow_none=True)
-    encoding_aes_key = Shaped(ENCODING_AES_KEY, load_only=True, allow_none=True)
+    secret = Shaped(
+        APP_SECRET,
+        load_only=True,
+        metadata=about(
+            "New AppSecret. It replaces the current one immediately.", examples.APP_SECRET
+        ),
+    )
+    next_secret = Shaped(
+        APP_SECRET,
+        load_only=True,
+        allow_none=True,
+        metadata=about(
+            "AppSecret that will replace the current one. It is used as soon as WeChat"
+            " rejects the current one. Null removes it.",
+            "fedcba9876543210fedcba9876543210",
+        ),
+    )
+    push_token = Shaped(
+        PUSH_TOKEN,
+        load_only=True,
+        allow_none=True,
+        metadata=about("Token of the message push. Null removes it.", examples.PUSH_TOKEN),
+    )
+    encoding_aes_key = Shaped(
+        ENCODING_AES_KEY,
+        load_only=True,
+        allow_none=True,
+        metadata=about(
+            "EncodingAESKey of the message push. Null removes it.", examples.ENCODING_AES_KEY
+        ),
+    )

@@ -15,10 +15,16 @@ STATUS = validate.OneOf(["active", "disabled"])
 USER_STATUS = validate.OneOf(["active", "disabled", "merged"])
 
 
+def pattern_of(shape: re.Pattern[str]) -> dict[str, str]:
+    """Return the pattern for OpenAPI, which has the syntax of JavaScript."""
+    return {"pattern": f"^({shape.pattern})$"}
+
+
 class Shaped(fields.String):
     """A string that must match a pattern from its first to its last character."""
 
     def __init__(self, shape: re.Pattern[str], **kwargs: Any) -> None:
+        kwargs["metadata"] = kwargs.get("metadata", {}) | pattern_of(shape)
         super().__init__(validate=validate.Regexp(rf"(?:{shape.pattern})\Z"), **kwargs)
 
 
@@ -26,6 +32,7 @@ class Slug(fields.String):
     """A tenant slug, validated by pattern and length."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs["metadata"] = kwargs.get("metadata", {}) | pattern_of(SLUG)
         shape = validate.Regexp(rf"(?:{SLUG.pattern})\Z")
         super().__init__(validate=[shape, validate.Length(max=LONGEST_SLUG)], **kwargs)
 

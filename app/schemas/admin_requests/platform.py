@@ -1,19 +1,18 @@
 """Request schemas of tenants and operators, used by platform admins."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.schemas.admin_requests.fields import STATUS, ChangeRequest, Slug
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import EmailAddress, Label
-from app.schemas.loading import RequestSchema
+from app.schemas.loading import RequestSchema, Variant
 
 ROLE = validate.OneOf(["platform", "tenant_admin", "tenant_reader"])
 PHONE_OWNER = validate.OneOf(["bind", "refuse"])
-VISITOR_DAYS = (
-    "Days after the last login until retention erases a WeChat identity that belongs to no user"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,26 @@ class NewTenantRequest(RequestSchema[NewTenantBody]):
 
     record = NewTenantBody
 
-    slug = Slug(required=True)
-    name = Label(required=True)
-    phone_owner_policy = fields.String(validate=PHONE_OWNER)
+    slug = Slug(
+        required=True,
+        metadata=about(
+            "Short name in URLs: lower-case letters, digits and hyphens. It cannot be"
+            " changed later.",
+            examples.SLUG,
+        ),
+    )
+    name = Label(
+        required=True,
+        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME),
+    )
+    phone_owner_policy = fields.String(
+        validate=PHONE_OWNER,
+        metadata=about(
+            "What happens if a verified phone number belongs to a user who has another"
+            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
+            "bind",
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +66,26 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
 
     record = TenantChangeBody
 
-    name = Label()
-    status = fields.String(validate=STATUS)
-    phone_owner_policy = fields.String(validate=PHONE_OWNER)
+    name = Label(
+        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)
+    )
+    status = fields.String(
+        validate=STATUS,
+        metadata=about(
+            "`disabled` rejects every request for apps, users and operators of the tenant.",
+            "active",
+        ),
+    )
+    phone_owner_policy = fields.String(
+        validate=PHONE_OWNER,
+        metadata=about(
+            "What happens if a verified phone number belongs to a user who has another"
+            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
+            "bind",
+        ),
+    )
     visitor_days = fields.Integer(
-        strict=True, validate=validate.Range(1, 3650), metadata={"description": VISITOR_DAYS}
+        strict=True, validate=validate.Range(1, 3650), metadata=shown.VISITOR_DAYS
     )
 
 
@@ -78,9 +109,11 @@ class NewOperatorRequest(RequestSchema[NewOperatorBody]):
 
     record = NewOperatorBody
 
-    email = EmailAddress(required=True)
-    role = fields.String(required=True, validate=ROLE)
-    tenant_slug = Slug(data_key="tenant", allow_none=True, load_default=None)
+    email = EmailAddress(required=True, metadata=shown.EMAIL)
+    role = fields.String(required=True, validate=ROLE, metadata=shown.ROLE)
+    tenant_slug = Slug(
+        data_key="tenant", allow_none=True, load_default=None, metadata=shown.OPERATOR_TENANT
+    )
 
     @validates_schema
     def role_fits(self, data: dict[str, Any], **_: Any) -> None:
@@ -101,10 +134,19 @@ class OperatorChangeRequest(ChangeRequest[OperatorChangeBody]):
     """A new status of an operator, or a new role with its tenant."""
 
     record = OperatorChangeBody
+    variants: ClassVar = {
+        "status": Variant("Disable or enable", ("status",)),
+        "role": Variant("Change the role", ("role", "tenant")),
+    }
 
-    status = fields.String(validate=STATUS)
-    role = fields.String(validate=ROLE)
-    tenant_slug = Slug(data_key="tenant", allow_none=True)
+    status = fields.String(
+        validate=STATUS,
+        metadata=about(
+            "`disabled` ends all sessions of the operator and rejects the sign-in.", "disabled"
+        ),
+    )
+    role = fields.String(validate=ROLE, metadata=shown.ROLE)
+    tenant_slug = Slug(data_key="tenant", allow_none=True, metadata=shown.OPERATOR_TENANT)
 
     @validates_schema
     def changes_one_thing(self, data: dict[str, Any], **_: Any) -> None:

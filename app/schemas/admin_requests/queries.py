@@ -7,9 +7,11 @@ from uuid import UUID
 from marshmallow import RAISE, fields, validate
 
 from app.schemas.admin_requests.fields import USER_STATUS, Shaped
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import Account, Name, Text
 from app.schemas.loading import RequestSchema, T
-from app.schemas.requests import CursorFields, CursorParams
+from app.schemas.queries import CursorFields, CursorParams
 from app.schemas.shapes import APP_KEY
 
 
@@ -26,7 +28,10 @@ class PageFields(CursorFields[T]):
     class Meta:
         unknown = RAISE
 
-    counted = fields.Boolean(data_key="count")
+    counted = fields.Boolean(
+        data_key="count",
+        metadata=about("`true` also returns the number of all matching rows as `count`.", False),
+    )
 
 
 class PageQuery(PageFields[PageParams]):
@@ -51,11 +56,21 @@ class UserListQuery(PageFields[UserListParams]):
 
     record = UserListParams
 
-    account = Account()
-    phone = Text(32, metadata={"description": "The complete phone number"})
-    openid = Text(128)
-    nickname = Name()
-    status = fields.String(validate=USER_STATUS)
+    account = Account(metadata=about("Beginning of the login name.", "wang"))
+    phone = Text(
+        32,
+        metadata=about(
+            "The complete phone number. Numbers are stored encrypted, so a part of a number"
+            " finds nothing.",
+            examples.PHONE,
+        ),
+    )
+    openid = Text(
+        128,
+        metadata=about("The complete openid in any mini-program of the tenant.", examples.OPENID),
+    )
+    nickname = Name(metadata=about("Beginning of the nickname.", "王"))
+    status = fields.String(validate=USER_STATUS, metadata=shown.USER_STATUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +87,11 @@ class SessionListQuery(PageFields[SessionListParams]):
 
     record = SessionListParams
 
-    appid = Shaped(APP_KEY)
-    user_id = fields.UUID()
-    living = fields.Boolean()
+    appid = Shaped(APP_KEY, metadata=about("Only sessions of this mini-program.", examples.APPID))
+    user_id = fields.UUID(metadata=about("Only sessions of this user.", examples.USER_ID))
+    living = fields.Boolean(
+        metadata=about("`true` selects active sessions, `false` ended ones.", True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +111,23 @@ class AuditListQuery(PageFields[AuditListParams]):
 
     record = AuditListParams
 
-    action = Text(64)
-    actor_kind = fields.String(validate=validate.OneOf(["user", "operator", "wechat", "system"]))
-    actor_email = Text(254)
-    subject = Text(128)
-    since = fields.AwareDateTime()
-    until = fields.AwareDateTime()
+    action = Text(
+        64, metadata=about("Only this action, for example `user.changed`.", "user.changed")
+    )
+    actor_kind = fields.String(
+        validate=validate.OneOf(["user", "operator", "wechat", "system"]),
+        metadata=about("Only events of this kind of actor.", "operator"),
+    )
+    actor_email = Text(
+        254, metadata=about("Only events of the operator with this e-mail address.", examples.EMAIL)
+    )
+    subject = Text(
+        128, metadata=about("Only events about the object with this id or appid.", examples.USER_ID)
+    )
+    since = fields.AwareDateTime(
+        metadata=about("Only events at or after this time.", examples.YESTERDAY)
+    )
+    until = fields.AwareDateTime(metadata=about("Only events before this time.", examples.LATER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +142,8 @@ class OverviewQuery(RequestSchema[OverviewParams]):
 
     record = OverviewParams
 
-    days = fields.Integer(load_default=30, validate=validate.Range(1, 400))
+    days = fields.Integer(
+        load_default=30,
+        validate=validate.Range(1, 400),
+        metadata=about("Number of days, including today.", 30),
+    )

@@ -6,6 +6,8 @@ from uuid import UUID
 from marshmallow import fields
 
 from app.schemas.admin_requests.fields import STATUS, USER_STATUS
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import Name, NewAccount, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.requests import SHORTEST_PASSWORD
@@ -26,15 +28,23 @@ class NewUserRequest(RequestSchema[NewUserBody]):
 
     record = NewUserBody
 
-    account = NewAccount()
-    password = Text(128, shortest=SHORTEST_PASSWORD, load_only=True)
+    account = NewAccount(metadata=about("Login name, unique in the tenant.", examples.ACCOUNT))
+    password = Text(
+        128,
+        shortest=SHORTEST_PASSWORD,
+        load_only=True,
+        metadata=about(
+            "Password of the user, at least 8 characters. Needs an account.", examples.PASSWORD
+        ),
+    )
     phone = Text(
         32,
-        metadata={
-            "description": "Outside mainland China, the number starts with + and the country code"
-        },
+        metadata=about(
+            "Phone number. Outside mainland China, it starts with + and the country code.",
+            examples.PHONE,
+        ),
     )
-    nickname = Name()
+    nickname = Name(metadata=about("Nickname, up to 64 characters.", examples.NICKNAME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,11 @@ class UserChangeRequest(RequestSchema[UserChangeBody]):
 
     record = UserChangeBody
 
-    status = fields.String(required=True, validate=STATUS)
+    status = fields.String(
+        required=True,
+        validate=STATUS,
+        metadata=about("`disabled` ends all sessions of the user and rejects logins.", "disabled"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,15 @@ class UserPasswordRequest(RequestSchema[UserPasswordBody]):
 
     record = UserPasswordBody
 
-    password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
+    password = Text(
+        128,
+        shortest=SHORTEST_PASSWORD,
+        required=True,
+        load_only=True,
+        metadata=about(
+            "New password, at least 8 characters and not easy to guess.", examples.NEW_PASSWORD
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,9 @@ class MergeRequest(RequestSchema[MergeBody]):
 
     record = MergeBody
 
-    into_id = fields.UUID(required=True)
+    into_id = fields.UUID(
+        required=True, metadata=about("Id of the user that remains.", examples.OTHER_USER_ID)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,14 @@ class ExportRequest(RequestSchema[ExportBody]):
 
     record = ExportBody
 
-    query = Name()
-    status = fields.String(validate=USER_STATUS)
-    full_phones = fields.Boolean(truthy={True}, falsy={False})
+    query = Name(
+        metadata=about(
+            "Beginning of the account or nickname. Without it, every user is exported.", "wang"
+        )
+    )
+    status = fields.String(validate=USER_STATUS, metadata=shown.USER_STATUS)
+    full_phones = fields.Boolean(
+        truthy={True},
+        falsy={False},
+        metadata=about("True exports complete phone numbers instead of masked ones.", False),
+    )

@@ -3,6 +3,8 @@
 from marshmallow import fields
 
 from app.schemas.admin_responses.page import PageResponse
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.fields import CallLimit, SessionLimit
 from app.schemas.responses import Response
 
@@ -10,72 +12,123 @@ from app.schemas.responses import Response
 class SecretMarkResponse(Response):
     """Fingerprint of a stored secret. The fingerprint changes with the secret."""
 
-    fingerprint = fields.String()
-    set_at = fields.AwareDateTime(allow_none=True)
+    fingerprint = fields.String(
+        metadata=about(
+            "Fingerprint of the secret. It changes with the secret.", examples.FINGERPRINT
+        )
+    )
+    set_at = fields.AwareDateTime(
+        allow_none=True,
+        metadata=about("Time at which the secret was set. Null if unknown.", examples.EARLIER),
+    )
 
 
 class VerdictResponse(Response):
     """Result of verifying one AppSecret with WeChat."""
 
-    which = fields.String(metadata={"description": "`current` or `next`"})
-    outcome = fields.String(
-        metadata={
-            "description": "`right`, `wrong` or `unknown`; `held_elsewhere` if the AppSecret is "
-            "right and another tenant of this service uses the mini-program"
-        }
+    which = fields.String(
+        metadata=about("The AppSecret that was verified: `current` or `next`.", "current")
     )
-    errcode = fields.Integer(allow_none=True)
-    advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
+    outcome = fields.String(
+        metadata=about(
+            "`right`, `wrong` or `unknown`; `held_elsewhere` if the AppSecret is right and"
+            " another tenant of this service uses the mini-program.",
+            "wrong",
+        )
+    )
+    errcode = fields.Integer(
+        allow_none=True, metadata=about("`errcode` of WeChat. Null if WeChat sent none.", 40125)
+    )
+    advice = fields.String(metadata=shown.ADVICE)
 
 
 class TenantAppResponse(Response):
     """A mini-program with its settings. A secret that is not set is null."""
 
-    appid = fields.String()
+    appid = fields.String(metadata=shown.APPID)
     state = fields.String(
-        metadata={
-            "description": "`active`; `pending` or `closed` until WeChat has accepted the "
-            "AppSecret; `released` after the appid was released. Only an active mini-program "
-            "serves requests"
-        }
+        metadata=about(
+            "`active`; `pending` or `closed` until WeChat has accepted the AppSecret;"
+            " `released` after the appid was released. Only an active mini-program serves"
+            " requests.",
+            "active",
+        )
     )
-    name = fields.String()
-    registration = fields.String()
-    data_format = fields.String()
+    name = fields.String(metadata=shown.APP_NAME)
+    registration = fields.String(
+        metadata=about(
+            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
+            " verified phone number, `closed` never, so that only added users can log in.",
+            "on_phone",
+        )
+    )
+    data_format = fields.String(
+        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json")
+    )
     session_limit = SessionLimit()
     wechat_call_limit = CallLimit()
-    enabled = fields.Boolean()
-    created_at = fields.AwareDateTime()
-    secret = fields.Nested(SecretMarkResponse, allow_none=True)
-    next_secret = fields.Nested(SecretMarkResponse, allow_none=True)
-    push_token = fields.Nested(SecretMarkResponse, allow_none=True)
-    encoding_aes_key = fields.Nested(SecretMarkResponse, allow_none=True)
+    enabled = fields.Boolean(
+        metadata=about("False rejects every request of the mini-program with `app_disabled`.", True)
+    )
+    created_at = fields.AwareDateTime(metadata=shown.CREATED_AT)
+    secret = fields.Nested(
+        SecretMarkResponse,
+        allow_none=True,
+        metadata=about("The AppSecret in use. No response contains the secret itself."),
+    )
+    next_secret = fields.Nested(
+        SecretMarkResponse,
+        allow_none=True,
+        metadata=about("The AppSecret that will replace the one in use. Null if it is not set."),
+    )
+    push_token = fields.Nested(
+        SecretMarkResponse,
+        allow_none=True,
+        metadata=about("The Token of the message push. Null if it is not set."),
+    )
+    encoding_aes_key = fields.Nested(
+        SecretMarkResponse,
+        allow_none=True,
+        metadata=about("The EncodingAESKey of the message push. Null if it is not set."),
+    )
     verdict = fields.Nested(
         VerdictResponse,
         allow_none=True,
-        metadata={
-            "description": "Last result of verifying an AppSecret that WeChat has not accepted"
-        },
+        metadata=about(
+            "Last result of verifying an AppSecret that WeChat has not accepted. Null once"
+            " it is accepted."
+        ),
     )
-    checked_at = fields.AwareDateTime(allow_none=True)
+    checked_at = fields.AwareDateTime(
+        allow_none=True,
+        metadata=about("Time of the last verification. Null if there was none.", examples.EARLIER),
+    )
 
 
 class AppUsageResponse(Response):
     """Numbers of records, each up to 100,000. An app without records can be deleted."""
 
-    identities = fields.Integer()
-    sessions = fields.Integer()
-    pushes = fields.Integer()
+    identities = fields.Integer(metadata=about("Number of WeChat identities.", 120))
+    sessions = fields.Integer(metadata=about("Number of login sessions.", 340))
+    pushes = fields.Integer(metadata=about("Number of pushed messages.", 2))
 
 
 class AppListResponse(PageResponse):
     """A page of mini-programs, sorted by appid."""
 
-    items = fields.List(fields.Nested(TenantAppResponse))
+    items = fields.List(
+        fields.Nested(TenantAppResponse), metadata=about("The mini-programs of this page.")
+    )
 
 
 class VerificationResponse(Response):
     """Verification result of each AppSecret, and the resulting state of the mini-program."""
 
-    state = fields.String(metadata={"description": "`active` or `pending`"})
-    verdicts = fields.List(fields.Nested(VerdictResponse))
+    state = fields.String(
+        metadata=about(
+            "State of the mini-program after the verification: `active` or `pending`.", "active"
+        )
+    )
+    verdicts = fields.List(
+        fields.Nested(VerdictResponse), metadata=about("The result for each AppSecret.")
+    )

@@ -3,49 +3,69 @@
 from marshmallow import fields
 
 from app.schemas.admin_responses.page import PageResponse
+from app.schemas.descriptions import examples, shown
+from app.schemas.descriptions.about import about
 from app.schemas.responses import Response
 
 
 class TenantResponse(Response):
     """A tenant and its settings."""
 
-    id = fields.UUID()
-    slug = fields.String()
-    name = fields.String()
-    status = fields.String()
-    phone_owner_policy = fields.String()
-    visitor_days = fields.Integer(
-        metadata={
-            "description": "Days after the last login until retention erases a WeChat identity"
-            " that belongs to no user"
-        }
+    id = fields.UUID(metadata=about("Id of the tenant.", examples.TENANT_ID))
+    slug = fields.String(metadata=about("Short name of the tenant in URLs.", examples.SLUG))
+    name = fields.String(
+        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)
     )
-    created_at = fields.AwareDateTime()
+    status = fields.String(metadata=about("`active` or `disabled`.", "active"))
+    phone_owner_policy = fields.String(
+        metadata=about(
+            "What happens if a verified phone number belongs to a user who has another"
+            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
+            "bind",
+        )
+    )
+    visitor_days = fields.Integer(metadata=shown.VISITOR_DAYS)
+    created_at = fields.AwareDateTime(metadata=shown.CREATED_AT)
 
 
 class TenantListResponse(PageResponse):
     """A page of tenants, sorted by slug."""
 
-    items = fields.List(fields.Nested(TenantResponse))
+    items = fields.List(fields.Nested(TenantResponse), metadata=about("The tenants of this page."))
 
 
 class EventResponse(Response):
     """An audit event: time, actor, action, subject and changed values."""
 
-    id = fields.UUID()
-    at = fields.AwareDateTime()
-    actor_kind = fields.String()
-    actor_id = fields.UUID(allow_none=True)
-    actor_email = fields.String(allow_none=True)
-    action = fields.String()
-    subject = fields.String()
-    address = fields.String(allow_none=True)
+    id = fields.UUID(metadata=about("Id of the event.", examples.RECORD_ID))
+    at = fields.AwareDateTime(metadata=about("Time of the event.", examples.EARLIER))
+    actor_kind = fields.String(
+        metadata=about("Who acted: `user`, `operator`, `wechat` or `system`.", "operator")
+    )
+    actor_id = fields.UUID(
+        allow_none=True,
+        metadata=about(
+            "Id of the actor. Null if the actor is no user or operator.", examples.OPERATOR_ID
+        ),
+    )
+    actor_email = fields.String(
+        allow_none=True,
+        metadata=about("E-mail address of the operator. Null for other actors.", examples.EMAIL),
+    )
+    action = fields.String(
+        metadata=about("What was done, for example `user.changed`.", "user.changed")
+    )
+    subject = fields.String(metadata=about("Id of the changed object.", examples.USER_ID))
+    address = fields.String(allow_none=True, metadata=shown.ADDRESS)
     details = fields.Dict(
-        metadata={"description": "Changed values in `before` and `after`, and ids"}
+        metadata=about(
+            "Changed values in `before` and `after`, and ids.",
+            {"before": {"status": "active"}, "after": {"status": "disabled"}},
+        )
     )
 
 
 class AuditListResponse(PageResponse):
     """A page of audit events, newest first."""
 
-    items = fields.List(fields.Nested(EventResponse))
+    items = fields.List(fields.Nested(EventResponse), metadata=about("The events of this page."))

@@ -7,311 +7,866 @@ interface Call<T> extends Promise<T> {
 
 interface components {
     schemas: {
+        /** @description A user's account and password, both required. */
         CredentialsRequest: {
+            /**
+             * @description Login name of the user in the tenant.
+             * @example wang.xiaoming
+             */
             account: string;
+            /**
+             * @description Password of the user.
+             * @example correct-horse-42
+             */
             password: string;
         };
+        /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
         LoginResponse: {
+            /**
+             * @description True if the login belongs to a user. If false, verify a phone number or bind an account next.
+             * @example true
+             */
             readonly bound: boolean;
-            /** @description Lifetime of the login token in seconds */
+            /**
+             * @description Lifetime of the login token in seconds.
+             * @example 7200
+             */
             expires_in: number;
+            /**
+             * @description openid of the person in this mini-program. Null after a login with account and password.
+             * @example oAcme0example0openid0of0wang
+             */
             openid: string | null;
+            /**
+             * @description Single-use token for `refresh`, valid for 30 days. Null while the login is unbound.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string | null;
+            /**
+             * @description Login token. Send it as `Authorization: Bearer <token>`. Each use extends its lifetime while the login is bound.
+             * @example wxp_example-login-token
+             */
             token: string;
+            /**
+             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @example oExample0unionid0of0wang0000
+             */
             unionid: string | null;
-            user: (Record<string, never> | null) | components["schemas"]["UserResponse"];
+            /** @description The user of the login. Null while the login is unbound. */
+            user: components["schemas"]["UserResponse"] | (Record<string, never> | null);
         } & {
             [key: string]: unknown;
         };
+        /** @description An empty object, or no body. */
         EmptyRequest: Record<string, never>;
+        /** @description A JWT for business back ends. It is not a login token. */
         JwtResponse: {
-            /** @description Seconds */
+            /**
+             * @description Lifetime of the JWT in seconds.
+             * @example 600
+             */
             expires_in: number;
+            /**
+             * @description Signed JWT. `sub` is the user id, `aud` the appid, `tenant_id` the tenant.
+             * @example eyJhbGciOiJFZERTQSJ9.example-claims.example-signature
+             */
             jwt: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description The code of `wx.login`. With account and password, the login is also bound to that user. */
         LoginRequest: {
+            /**
+             * @description Login name of a user. Sent with `password`, it also binds the WeChat identity to that user.
+             * @example wang.xiaoming
+             */
             account?: string;
-            /** @description The code that `wx.login` returned. */
+            /**
+             * @description The code that `wx.login` returned. It works once, within five minutes.
+             * @example 0a1B2c3D4e5F6g7H8i9J
+             */
             code: string;
+            /**
+             * @description Password of the user. Required with `account`.
+             * @example correct-horse-42
+             */
             password?: string;
         };
+        /** @description The data of the `getPhoneNumber` button. */
         PhoneRequest: {
+            /**
+             * @description `e.detail.code` of the `getPhoneNumber` button. It is not the code of `wx.login`.
+             * @example e31968a7f94cc5ee25fafc2aef2773f0bb8c3937b22520eb8ee345274d00c144
+             */
             code?: string;
+            /**
+             * @description `e.detail.encryptedData` of the button, for clients without `code`.
+             * @example ZXhhbXBsZSBvZiBlbmNyeXB0ZWREYXRhIGZyb20gV2VDaGF0Lg==
+             */
             encryptedData?: string;
+            /**
+             * @description `e.detail.iv` of the button. Required with `encryptedData`.
+             * @example aW5pdGlhbGl6YXRpb24tdg==
+             */
             iv?: string;
         };
+        /** @description A nickname that the person entered, with an optional avatar, or open data from WeChat. */
         ProfileRequest: {
-            /** Format: url */
+            /**
+             * Format: url
+             * @description https URL of a picture that you store. A temporary file path of WeChat is rejected.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url?: string;
+            /**
+             * @description `encryptedData` of `wx.getUserInfo`, unchanged.
+             * @example ZXhhbXBsZSBvZiBlbmNyeXB0ZWREYXRhIGZyb20gV2VDaGF0Lg==
+             */
             encryptedData?: string;
+            /**
+             * @description `iv` of `wx.getUserInfo`, unchanged.
+             * @example aW5pdGlhbGl6YXRpb24tdg==
+             */
             iv?: string;
+            /**
+             * @description Nickname that the person entered, up to 64 characters.
+             * @example 王小明
+             */
             nickname?: string;
+            /**
+             * @description `rawData` of `wx.getUserInfo`, unchanged.
+             * @example {"nickName":"王小明","gender":0,"avatarUrl":"https://thmirror.example/wang.jpg"}
+             */
             rawData?: string;
+            /**
+             * @description `signature` of `wx.getUserInfo`, 40 hexadecimal digits.
+             * @example 75e81ceda165f4ffa64f4068af58c64b8f54b88c
+             */
             signature?: string;
         };
+        /** @description The stored nickname and avatar. */
         ProfileResponse: {
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description A single-use refresh token. */
         RefreshRequest: {
+            /**
+             * @description The newest `refresh_token`. Each one works once.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string;
         };
+        /** @description The new login token and refresh token. */
         TokensResponse: {
+            /**
+             * @description Lifetime of the login token in seconds.
+             * @example 7200
+             */
             expires_in: number;
+            /**
+             * @description New refresh token. Store it instead of the old one.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string | null;
+            /**
+             * @description New login token. The old one stops working.
+             * @example wxp_example-login-token
+             */
             token: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description The state of a closed account, or of the erased data of an unbound login. */
         ClosingResponse: {
             /**
              * Format: date-time
-             * @description A login before this time keeps the account. Data of a visitor is erased immediately, the time of the request
+             * @description A login before this time keeps the account. The data of an unbound login is erased immediately, and this is the time of the request.
+             * @example 2026-12-29T08:15:00+00:00
              */
             erase_after: string;
-            /** @description Whether the personal data is already erased */
+            /**
+             * @description True if the personal data is already erased.
+             * @example false
+             */
             erased: boolean;
         } & {
             [key: string]: unknown;
         };
+        /** @description The logged-in user. */
         UserResponse: {
+            /**
+             * @description Login name of the user. Null if the user has none.
+             * @example wang.xiaoming
+             */
             account: string | null;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** @description 0 unknown, 1 male, 2 female */
+            /**
+             * @description Gender: 0 is unknown, 1 male, 2 female.
+             * @example 0
+             */
             gender: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             id: string;
+            /**
+             * @description Level of the user, for use by your back end. 0 if it was never set.
+             * @example 0
+             */
             level: number;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
-            /** @description E.164 */
+            /**
+             * @description Verified phone number in E.164 format. Null if the user has none.
+             * @example +8613800138000
+             */
             phone: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description The profile fields that the logged-in user may change. */
         ProfileChangeRequest: {
-            /** Format: url */
+            /**
+             * Format: url
+             * @description https URL of the new avatar.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url?: string;
-            /** @enum {integer} */
+            /**
+             * @description 0 is unknown, 1 male, 2 female.
+             * @example 0
+             * @enum {integer}
+             */
             gender?: 0 | 1 | 2;
+            /**
+             * @description New nickname, up to 64 characters.
+             * @example 王小明
+             */
             nickname?: string;
         };
+        /** @description All personal data of the logged-in user, or of an unbound login. */
         ExportResponse: {
+            /** @description Audit events of the user. */
             audit_events: components["schemas"]["AuditEventExport"][];
+            /** @description Recent exchanges of `wx.login` codes. */
             code_exchanges: components["schemas"]["CodeExchangeExport"][];
+            /** @description WeChat identities, one per mini-program. */
             identities: components["schemas"]["IdentityExport"][];
+            /** @description Merges of users. */
             merges: components["schemas"]["MergeExport"][];
+            /** @description Counts of failed passwords. */
             password_tries: components["schemas"]["PasswordTryExport"][];
+            /** @description Verified phone numbers. */
             phones: components["schemas"]["PhoneExport"][];
+            /** @description Messages that WeChat pushed about the user. */
             pushes: components["schemas"]["PushExport"][];
+            /** @description Metadata of WeChat session_keys. The keys are left out. */
             session_keys: components["schemas"]["SessionKeyExport"][];
+            /** @description Login sessions, active and ended. */
             sessions: components["schemas"]["SessionExport"][];
+            /** @description The user, and the users merged into that user. Empty for an unbound login. */
             users: components["schemas"]["UserExport"][];
         } & {
             [key: string]: unknown;
         };
+        /** @description The logged-in user's current password and new password. */
         PasswordChangeRequest: {
+            /**
+             * @description New password, at least 8 characters and not easy to guess.
+             * @example staple-battery-77
+             */
             new_password: string;
+            /**
+             * @description Current password.
+             * @example correct-horse-42
+             */
             old_password: string;
         };
+        /** @description A login session of the user, as shown to that user. */
         SessionResponse: {
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             address: string | null;
+            /**
+             * @description Name of the mini-program.
+             * @example Acme Shop
+             */
             app_name: string;
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** @description Whether the session belongs to the token of this request */
+            /**
+             * @description True for the session of the token that sent this request.
+             * @example true
+             */
             current: boolean;
-            /** @description Derived from the User-Agent header */
+            /**
+             * @description Device, derived from the `User-Agent` header. Null if unknown.
+             * @example WeChat on iPhone
+             */
             device: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the login.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             first_seen_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             id: string;
             /**
              * Format: date-time
-             * @description To the minute
+             * @description Time of the last request, to the minute.
+             * @example 2026-11-29T08:15:00+00:00
              */
             last_seen_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description An audit event of which the user is the actor or the subject. */
         AuditEventExport: {
+            /**
+             * @description What was done, for example `user.password_changed`.
+             * @example user.password_changed
+             */
             action: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the actor. Null if the actor is no user or operator.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             actor_id: string | null;
+            /**
+             * @description Who acted: `user`, `operator`, `wechat` or `system`.
+             * @example user
+             */
             actor_kind: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the event.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
+            /**
+             * @description Changed values in `before` and `after`, and ids.
+             * @example {}
+             */
             details: {
                 [key: string]: unknown;
             };
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the event.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             ip: string | null;
+            /**
+             * @description Id of the changed object.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             subject: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A recent exchange of a `wx.login` code. */
         CodeExchangeExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the exchange.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             asked_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session that the exchange opened.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             session_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A WeChat identity in one mini-program. */
         IdentityExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             id: string;
+            /**
+             * @description False after the person has unbound the identity, which then is not bound by unionid again.
+             * @example true
+             */
             joins_by_unionid: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last `wx.login` in the mini-program.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             last_login_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the merge that moved the identity. Null if none did.
+             * @example null
+             */
             merge_id: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
+            /**
+             * @description openid of the person in this mini-program.
+             * @example oAcme0example0openid0of0wang
+             */
             openid: string;
+            /**
+             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @example oExample0unionid0of0wang0000
+             */
             unionid: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the bound user. Null while unbound.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description A merge of `merged_user_id` into `user_id`. */
         MergeExport: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the merge.
+             * @example 0199c0de-0000-7000-8000-000000000061
+             */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the merge.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             merged_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that was merged.
+             * @example 0199c0de-0000-7000-8000-000000000002
+             */
             merged_user_id: string;
+            /**
+             * @description Number of moved WeChat identities.
+             * @example 1
+             */
             moved: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the phone number that was moved. Null if there was none.
+             * @example null
+             */
             phone_id: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that remains.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A counter of failed password attempts, or a known device with a count of zero. */
         PasswordTryExport: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last count.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             counted_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which this record is deleted.
+             * @example 2026-12-29T08:15:00+00:00
+             */
             forgotten_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Attempts are rejected before this time.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             held_until: string;
+            /**
+             * @description Decaying count of failed attempts.
+             * @example 0
+             */
             level: number;
         } & {
             [key: string]: unknown;
         };
+        /** @description A verified phone number, not masked. */
         PhoneExport: {
+            /**
+             * @description Country code without the plus sign.
+             * @example 86
+             */
             country_code: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the phone number.
+             * @example 0199c0de-0000-7000-8000-000000000071
+             */
             id: string;
-            /** @description E.164 */
+            /**
+             * @description Phone number in E.164 format.
+             * @example +8613800138000
+             */
             number: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the verification.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             verified_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A message that WeChat pushed about the user. `message` is null once the text is erased. */
         PushExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
+            /**
+             * @description Event of the message, for example `user_info_modified`.
+             * @example user_info_modified
+             */
             event: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which it was handled. Null if it is pending.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             handled_at: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the message.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
+            /**
+             * @description Text of the message. Null once it is erased.
+             * @example null
+             */
             message: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of arrival.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             received_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description Metadata of a stored WeChat session_key. The key itself is left out. */
         SessionKeyExport: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which WeChat returned the session_key.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             asked_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the stored session_key.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             social_account_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A login session, active or ended. */
         SessionExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
+            /**
+             * @description Device, derived from the `User-Agent` header. Null if unknown.
+             * @example WeChat on iPhone
+             */
             device: string | null;
+            /**
+             * @description Why the session was ended, for example `logged_out` or `password_changed`. Null if it was not ended.
+             * @example null
+             */
             end_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the session was ended. Null if it was not ended.
+             * @example null
+             */
             ended_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the login token expires.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             expires_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             id: string;
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             ip: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the refresh token expires. Null without one.
+             * @example 2026-12-29T08:15:00+00:00
+             */
             refresh_expires_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last refresh. Null if there was none.
+             * @example null
+             */
             refreshed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last request, to the minute.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             seen_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity. Null for a login with account and password.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             social_account_id: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the bound user. Null while unbound.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string | null;
+            /**
+             * @description True if the session was ever bound to a user.
+             * @example true
+             */
             was_bound: boolean;
         } & {
             [key: string]: unknown;
         };
+        /** @description The user who asked for the export, or a user merged into that user. */
         UserExport: {
+            /**
+             * @description Login name of the user. Null if the user has none.
+             * @example wang.xiaoming
+             */
             account: string | null;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which a closed account is erased. Null for an open account.
+             * @example null
+             */
             erase_after: string | null;
+            /**
+             * @description Gender: 0 is unknown, 1 male, 2 female.
+             * @example 0
+             */
             gender: number;
+            /**
+             * @description True if the user has a password.
+             * @example true
+             */
             readonly has_password: boolean;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last login.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             last_login_at: string | null;
+            /**
+             * @description IP address of the last login.
+             * @example 203.0.113.7
+             */
             last_login_ip: string | null;
+            /**
+             * @description Level of the user, for use by your back end. 0 if it was never set.
+             * @example 0
+             */
             level: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that this user was merged into. Null if it was not merged.
+             * @example null
+             */
             merged_into_id: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
+            /**
+             * @description `active`, `disabled`, or `merged` if the user was merged into another.
+             * @example active
+             */
             status: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description Problem details (RFC 9457). `code` is stable, `detail` is a message for people. */
         ProblemResponse: {
+            /**
+             * @description Stable error code. Compare this field. New codes may be added.
+             * @example session_expired
+             */
             code: string;
-            /** @description Chinese or English, by Accept-Language */
+            /**
+             * @description Message for people, in Chinese or English, by `Accept-Language`.
+             * @example The login has expired. Refresh it, or call wx.login and log in again.
+             */
             detail: string;
-            /** @description Error messages by field name, if fields are invalid */
+            /**
+             * @description Messages by field name, if fields are invalid.
+             * @example {
+             *       "code": [
+             *         "Missing data for required field."
+             *       ]
+             *     }
+             */
             errors?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description Id of the request in the log. Report it with a problem.
+             * @example 4f1d2c3b5a69788796a5b4c3d2e1f001
+             */
             request_id: string;
+            /**
+             * @description HTTP status of the response.
+             * @example 401
+             */
             status: number;
+            /**
+             * @description The error code in words.
+             * @example session expired
+             */
             title: string;
+            /**
+             * @description URN of the error code.
+             * @example urn:wxpass:problem:session_expired
+             */
             type: string;
         } & {
             [key: string]: unknown;
         };
     };
     responses: {
-        /** @description A failure, 4xx or 5xx. Its `code` is stable; one of: account_exists, app_busy, app_claim_changed, app_claim_closed, app_claim_unknown, app_claims_too_many, app_disabled, app_exists, app_held_elsewhere, app_in_use, app_not_proven, app_pending, app_release_too_large, app_released, app_taken, app_unclear, app_unknown, app_verifications_too_many, appid_invalid, bad_request, body_too_large, both_have_phones, code_invalid, code_used, codes_too_many, cookies_ambiguous, credentials_wrong, cross_site_form, cursor_invalid, database_listen_url_wrong, database_pooler_undeclared, database_read_only, database_role_unfit, database_unavailable, encryption_key_missing, encryption_key_present, encryption_key_unknown, encryption_key_wrong, enrolment_not_begun, host_not_allowed, idempotency_key_taken, idempotency_pending, identity_bound, identity_unknown, import_confirmed, import_interrupted, import_unknown, internal, invitation_invalid, json_malformed, json_required, jwt_expired, jwt_invalid, key_rotation_pending, last_platform_operator, login_too_old, login_unbound, logins_too_many, merge_too_old, merged_identities_gone, method_not_allowed, migrations_missing, no_account, no_password, no_social_account, no_user, not_found, not_merged, one_time_code_needed, one_time_code_wrong, one_time_codes_off, one_time_codes_on, open_data_malformed, open_data_of_another, open_data_too_old, open_data_unreadable, operator_exists, operator_session_unknown, operator_unknown, page_outdated, password_too_short, password_too_weak, password_wrong, passwords_busy, people_columns_wrong, people_file_big5, people_file_busy, people_file_empty, people_file_imported, people_file_not_spreadsheet, people_file_too_large, people_file_unreadable, people_passwords_too_many, people_refused, pepper_wrong, phone_country_missing, phone_invalid, phone_not_mobile, phone_number_missing, phone_owner_has_identity, phone_plus_missing, phone_search_incomplete, phone_taken, push_incomplete, push_malformed, push_not_configured, push_of_another_app, push_replayed, push_signature_wrong, push_stale, push_undecryptable, push_unencrypted, refresh_token_expired, refresh_token_invalid, refresh_token_reused, registration_closed, release_outdated, request_invalid, request_timeout, role_too_low, secret_in_use, self_change_refused, self_reset_refused, session_ended, session_expired, session_key_expired, session_replaced, session_revoked, session_unknown, sign_in_expired, sign_in_needed, sign_in_wrong, signature_wrong, social_account_taken, step_up_required, switched_off, tenant_disabled, tenant_exists, tenant_unknown, token_invalid, token_missing, token_of_another_app, token_of_another_tenant, tokens_differ, too_many_tries, user_disabled, user_merged, user_unknown, watermark_foreign, wechat_app_misconfigured, wechat_busy, wechat_circuit_open, wechat_person_blocked, wechat_rate_limited, wechat_unavailable. */
+        /**
+         * @description Errors that every operation may return.
+         *
+         *     - `bad_request`: The request is malformed. Check its syntax.
+         *     - `not_found`: There is no endpoint at this address. See /openapi.json for all endpoints.
+         *     - `method_not_allowed`: This endpoint does not support the HTTP method. The Allow header lists the supported methods.
+         *     - `request_timeout`: The request took too long to arrive. Send it again.
+         *     - `body_too_large`: The request is too large. Send less data.
+         *     - `internal`: An internal error occurred. Try again. If it persists, report the request id.
+         *     - `database_unavailable`: The database is not available right now. Try again shortly.
+         */
         Problem: {
             headers: {
                 [name: string]: unknown;

@@ -6,13 +6,22 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Bind the WeChat identity of the session to the user with this account and password. */
+        /**
+         * Bind the login to a user with account and password
+         * @description Checks account and password, and binds the WeChat identity of the session to that user. From then on, `wx.login` logs this user in.
+         *
+         *     Returns a bound login with new tokens. The old login token stops working. A session that was bound before must be less than ten minutes old.
+         */
         post: operations["bind_account"];
         delete?: never;
         options?: never;
@@ -25,13 +34,20 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Issue a JWT for the session, valid for ten minutes. Back ends verify its signature. */
+        /**
+         * Issue a JWT for back ends
+         * @description Returns a signed JWT that names the user, valid for ten minutes. Back ends verify it offline with the keys of `/.well-known/jwks.json`. It cannot be revoked, and it is not a login token.
+         */
         post: operations["issue_jwt"];
         delete?: never;
         options?: never;
@@ -44,13 +60,22 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Log a person in with the code of wx.login. */
+        /**
+         * Log a person in with the code of wx.login
+         * @description Exchanges the code with WeChat and opens a session for the mini-program in the path. If the WeChat identity belongs to a user, `bound` is true. Otherwise continue with `phone` or `bind`.
+         *
+         *     The same request repeated within 30 seconds returns the same login, so it is safe to retry. With account and password, the identity is also bound to that user; a wrong password does not use up the code.
+         */
         post: operations["log_in"];
         delete?: never;
         options?: never;
@@ -63,13 +88,20 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** End this login session. */
+        /**
+         * Log out
+         * @description Ends the session of the token, which may have expired. Delete the stored tokens afterwards. The WeChat identity stays bound, so the next `wx.login` logs the user in again.
+         */
         post: operations["log_out"];
         delete?: never;
         options?: never;
@@ -82,13 +114,20 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** End every login session of the logged-in user, in all apps of the tenant. */
+        /**
+         * Log out on all devices
+         * @description Ends every session of the user in all mini-programs of the tenant, including this one. Use it if a phone was lost.
+         */
         post: operations["log_out_everywhere"];
         delete?: never;
         options?: never;
@@ -101,13 +140,20 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Log a user in with account and password, without a WeChat identity. */
+        /**
+         * Log a user in with account and password
+         * @description Opens a bound session without a WeChat identity, for example outside WeChat. Such a login cannot verify a phone number or be bound. Failed attempts are throttled by account and address.
+         */
         post: operations["log_in_with_password"];
         delete?: never;
         options?: never;
@@ -120,13 +166,22 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Verify a phone number and bind the WeChat identity to the user with this number. */
+        /**
+         * Verify the phone number and bind the login
+         * @description Asks WeChat for the phone number behind the code of the `getPhoneNumber` button. The WeChat identity is bound to the user with this number. If there is none, the registration policy of the mini-program decides whether a user is registered.
+         *
+         *     Returns a bound login with new tokens. The old login token stops working.
+         */
         post: operations["bind_phone"];
         delete?: never;
         options?: never;
@@ -139,13 +194,20 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Store the nickname and avatar of the logged-in person. */
+        /**
+         * Store nickname and avatar
+         * @description Stores what the person entered in the `nickname` input and chose as avatar. A bound user gets the values too. Old clients send the open data of `wx.getUserInfo` instead.
+         */
         post: operations["keep_profile"];
         delete?: never;
         options?: never;
@@ -158,13 +220,22 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Exchange a refresh token for new tokens. The old refresh token stops working. */
+        /**
+         * Get new tokens with the refresh token
+         * @description Replaces both tokens of the session. Store the new `refresh_token`, because each one works once. If the response was lost, the same request returns it again within 30 seconds.
+         *
+         *     A refresh token that is used again later ends the session, because it may be stolen.
+         */
         post: operations["refresh_login"];
         delete?: never;
         options?: never;
@@ -177,13 +248,22 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
         get?: never;
         put?: never;
-        /** Unbind this app's WeChat identity from the logged-in user. */
+        /**
+         * Unbind the WeChat identity from the user
+         * @description Removes the link between the user and the WeChat identity in this mini-program. The identity's other sessions end. The user, the phone number and the identities in other mini-programs stay.
+         *
+         *     Returns a login with new tokens. A login by `wx.login` is then unbound and can be bound to another user.
+         */
         post: operations["unbind"];
         delete?: never;
         options?: never;
@@ -198,19 +278,26 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Return the profile of the logged-in user. */
+        /**
+         * Show the logged-in user
+         * @description Returns the profile of the user that the login belongs to. An unbound login gets 403 `login_unbound`. Call it at startup to find out whether a stored token still works.
+         */
         get: operations["show_me"];
         put?: never;
         post?: never;
         /**
-         * Close the user's account. For an unbound login, erase the WeChat identity immediately.
-         * @description The session must have started in the last ten minutes. A login before `erase_after` reopens the
-         *     account. An unbound login fails with `identity_bound` if its WeChat identity belongs to a user.
+         * Close the account
+         * @description Ends all sessions of the user and schedules the erasure of the personal data. A login before `erase_after` reopens the account. For an unbound login, the data of the WeChat identity is erased immediately.
+         *
+         *     The login must be at most ten minutes old: call `wx.login` and log in first.
          */
         delete: operations["close_me"];
         options?: never;
         head?: never;
-        /** Change the logged-in user's nickname, avatar or gender. */
+        /**
+         * Change nickname, avatar or gender
+         * @description Changes the sent fields of the user and leaves the others unchanged. The phone number and the account cannot be changed here.
+         */
         patch: operations["change_me"];
         trace?: never;
     };
@@ -221,7 +308,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download all personal data of the logged-in user or unlinked identity as a JSON file. */
+        /**
+         * Download the personal data
+         * @description Returns everything that wxpass stores about the user, or about the WeChat identity of an unbound login, as a JSON file. The audit log records the export.
+         */
         get: operations["export_me"];
         put?: never;
         post?: never;
@@ -240,7 +330,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change the logged-in user's password and end the user's other sessions. */
+        /**
+         * Change the password
+         * @description Checks the current password and sets a new one. The user's other sessions end, this one stays. Failed attempts are throttled.
+         */
         post: operations["change_password"];
         delete?: never;
         options?: never;
@@ -255,11 +348,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the active sessions of the logged-in user, newest first, 50 per page by default. */
+        /**
+         * List the sessions of the user
+         * @description Returns the active sessions in all mini-programs of the tenant, newest first, 50 per page by default. The header `X-Next-Cursor` has the cursor of the next page.
+         */
         get: operations["list_my_sessions"];
         put?: never;
         post?: never;
-        /** End all other login sessions of the logged-in user. */
+        /**
+         * End the other sessions of the user
+         * @description Ends every session of the user except the one that sends this request.
+         */
         delete: operations["end_my_other_sessions"];
         options?: never;
         head?: never;
@@ -271,6 +370,10 @@ export interface paths {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The id of a session, from the list of sessions.
+                 * @example 0199c0de-0000-7000-8000-000000000021
+                 */
                 session_id: string;
             };
             cookie?: never;
@@ -278,7 +381,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End one login session of the logged-in user. */
+        /**
+         * End one session of the user
+         * @description Ends an active session, for example on a lost phone. Its tokens stop working within a second. The id is in the list of sessions.
+         */
         delete: operations["end_my_session"];
         options?: never;
         head?: never;
@@ -289,311 +395,866 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A user's account and password, both required. */
         CredentialsRequest: {
+            /**
+             * @description Login name of the user in the tenant.
+             * @example wang.xiaoming
+             */
             account: string;
+            /**
+             * @description Password of the user.
+             * @example correct-horse-42
+             */
             password: string;
         };
+        /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
         LoginResponse: {
+            /**
+             * @description True if the login belongs to a user. If false, verify a phone number or bind an account next.
+             * @example true
+             */
             readonly bound: boolean;
-            /** @description Lifetime of the login token in seconds */
+            /**
+             * @description Lifetime of the login token in seconds.
+             * @example 7200
+             */
             expires_in: number;
+            /**
+             * @description openid of the person in this mini-program. Null after a login with account and password.
+             * @example oAcme0example0openid0of0wang
+             */
             openid: string | null;
+            /**
+             * @description Single-use token for `refresh`, valid for 30 days. Null while the login is unbound.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string | null;
+            /**
+             * @description Login token. Send it as `Authorization: Bearer <token>`. Each use extends its lifetime while the login is bound.
+             * @example wxp_example-login-token
+             */
             token: string;
+            /**
+             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @example oExample0unionid0of0wang0000
+             */
             unionid: string | null;
-            user: (Record<string, never> | null) | components["schemas"]["UserResponse"];
+            /** @description The user of the login. Null while the login is unbound. */
+            user: components["schemas"]["UserResponse"] | (Record<string, never> | null);
         } & {
             [key: string]: unknown;
         };
+        /** @description An empty object, or no body. */
         EmptyRequest: Record<string, never>;
+        /** @description A JWT for business back ends. It is not a login token. */
         JwtResponse: {
-            /** @description Seconds */
+            /**
+             * @description Lifetime of the JWT in seconds.
+             * @example 600
+             */
             expires_in: number;
+            /**
+             * @description Signed JWT. `sub` is the user id, `aud` the appid, `tenant_id` the tenant.
+             * @example eyJhbGciOiJFZERTQSJ9.example-claims.example-signature
+             */
             jwt: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description The code of `wx.login`. With account and password, the login is also bound to that user. */
         LoginRequest: {
+            /**
+             * @description Login name of a user. Sent with `password`, it also binds the WeChat identity to that user.
+             * @example wang.xiaoming
+             */
             account?: string;
-            /** @description The code that `wx.login` returned. */
+            /**
+             * @description The code that `wx.login` returned. It works once, within five minutes.
+             * @example 0a1B2c3D4e5F6g7H8i9J
+             */
             code: string;
+            /**
+             * @description Password of the user. Required with `account`.
+             * @example correct-horse-42
+             */
             password?: string;
         };
+        /** @description The data of the `getPhoneNumber` button. */
         PhoneRequest: {
+            /**
+             * @description `e.detail.code` of the `getPhoneNumber` button. It is not the code of `wx.login`.
+             * @example e31968a7f94cc5ee25fafc2aef2773f0bb8c3937b22520eb8ee345274d00c144
+             */
             code?: string;
+            /**
+             * @description `e.detail.encryptedData` of the button, for clients without `code`.
+             * @example ZXhhbXBsZSBvZiBlbmNyeXB0ZWREYXRhIGZyb20gV2VDaGF0Lg==
+             */
             encryptedData?: string;
+            /**
+             * @description `e.detail.iv` of the button. Required with `encryptedData`.
+             * @example aW5pdGlhbGl6YXRpb24tdg==
+             */
             iv?: string;
         };
+        /** @description A nickname that the person entered, with an optional avatar, or open data from WeChat. */
         ProfileRequest: {
-            /** Format: url */
+            /**
+             * Format: url
+             * @description https URL of a picture that you store. A temporary file path of WeChat is rejected.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url?: string;
+            /**
+             * @description `encryptedData` of `wx.getUserInfo`, unchanged.
+             * @example ZXhhbXBsZSBvZiBlbmNyeXB0ZWREYXRhIGZyb20gV2VDaGF0Lg==
+             */
             encryptedData?: string;
+            /**
+             * @description `iv` of `wx.getUserInfo`, unchanged.
+             * @example aW5pdGlhbGl6YXRpb24tdg==
+             */
             iv?: string;
+            /**
+             * @description Nickname that the person entered, up to 64 characters.
+             * @example 王小明
+             */
             nickname?: string;
+            /**
+             * @description `rawData` of `wx.getUserInfo`, unchanged.
+             * @example {"nickName":"王小明","gender":0,"avatarUrl":"https://thmirror.example/wang.jpg"}
+             */
             rawData?: string;
+            /**
+             * @description `signature` of `wx.getUserInfo`, 40 hexadecimal digits.
+             * @example 75e81ceda165f4ffa64f4068af58c64b8f54b88c
+             */
             signature?: string;
         };
+        /** @description The stored nickname and avatar. */
         ProfileResponse: {
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description A single-use refresh token. */
         RefreshRequest: {
+            /**
+             * @description The newest `refresh_token`. Each one works once.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string;
         };
+        /** @description The new login token and refresh token. */
         TokensResponse: {
+            /**
+             * @description Lifetime of the login token in seconds.
+             * @example 7200
+             */
             expires_in: number;
+            /**
+             * @description New refresh token. Store it instead of the old one.
+             * @example wxr_example-refresh-token
+             */
             refresh_token: string | null;
+            /**
+             * @description New login token. The old one stops working.
+             * @example wxp_example-login-token
+             */
             token: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description The state of a closed account, or of the erased data of an unbound login. */
         ClosingResponse: {
             /**
              * Format: date-time
-             * @description A login before this time keeps the account. Data of a visitor is erased immediately, the time of the request
+             * @description A login before this time keeps the account. The data of an unbound login is erased immediately, and this is the time of the request.
+             * @example 2026-12-29T08:15:00+00:00
              */
             erase_after: string;
-            /** @description Whether the personal data is already erased */
+            /**
+             * @description True if the personal data is already erased.
+             * @example false
+             */
             erased: boolean;
         } & {
             [key: string]: unknown;
         };
+        /** @description The logged-in user. */
         UserResponse: {
+            /**
+             * @description Login name of the user. Null if the user has none.
+             * @example wang.xiaoming
+             */
             account: string | null;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** @description 0 unknown, 1 male, 2 female */
+            /**
+             * @description Gender: 0 is unknown, 1 male, 2 female.
+             * @example 0
+             */
             gender: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             id: string;
+            /**
+             * @description Level of the user, for use by your back end. 0 if it was never set.
+             * @example 0
+             */
             level: number;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
-            /** @description E.164 */
+            /**
+             * @description Verified phone number in E.164 format. Null if the user has none.
+             * @example +8613800138000
+             */
             phone: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description The profile fields that the logged-in user may change. */
         ProfileChangeRequest: {
-            /** Format: url */
+            /**
+             * Format: url
+             * @description https URL of the new avatar.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url?: string;
-            /** @enum {integer} */
+            /**
+             * @description 0 is unknown, 1 male, 2 female.
+             * @example 0
+             * @enum {integer}
+             */
             gender?: 0 | 1 | 2;
+            /**
+             * @description New nickname, up to 64 characters.
+             * @example 王小明
+             */
             nickname?: string;
         };
+        /** @description All personal data of the logged-in user, or of an unbound login. */
         ExportResponse: {
+            /** @description Audit events of the user. */
             audit_events: components["schemas"]["AuditEventExport"][];
+            /** @description Recent exchanges of `wx.login` codes. */
             code_exchanges: components["schemas"]["CodeExchangeExport"][];
+            /** @description WeChat identities, one per mini-program. */
             identities: components["schemas"]["IdentityExport"][];
+            /** @description Merges of users. */
             merges: components["schemas"]["MergeExport"][];
+            /** @description Counts of failed passwords. */
             password_tries: components["schemas"]["PasswordTryExport"][];
+            /** @description Verified phone numbers. */
             phones: components["schemas"]["PhoneExport"][];
+            /** @description Messages that WeChat pushed about the user. */
             pushes: components["schemas"]["PushExport"][];
+            /** @description Metadata of WeChat session_keys. The keys are left out. */
             session_keys: components["schemas"]["SessionKeyExport"][];
+            /** @description Login sessions, active and ended. */
             sessions: components["schemas"]["SessionExport"][];
+            /** @description The user, and the users merged into that user. Empty for an unbound login. */
             users: components["schemas"]["UserExport"][];
         } & {
             [key: string]: unknown;
         };
+        /** @description The logged-in user's current password and new password. */
         PasswordChangeRequest: {
+            /**
+             * @description New password, at least 8 characters and not easy to guess.
+             * @example staple-battery-77
+             */
             new_password: string;
+            /**
+             * @description Current password.
+             * @example correct-horse-42
+             */
             old_password: string;
         };
+        /** @description A login session of the user, as shown to that user. */
         SessionResponse: {
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             address: string | null;
+            /**
+             * @description Name of the mini-program.
+             * @example Acme Shop
+             */
             app_name: string;
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** @description Whether the session belongs to the token of this request */
+            /**
+             * @description True for the session of the token that sent this request.
+             * @example true
+             */
             current: boolean;
-            /** @description Derived from the User-Agent header */
+            /**
+             * @description Device, derived from the `User-Agent` header. Null if unknown.
+             * @example WeChat on iPhone
+             */
             device: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the login.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             first_seen_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             id: string;
             /**
              * Format: date-time
-             * @description To the minute
+             * @description Time of the last request, to the minute.
+             * @example 2026-11-29T08:15:00+00:00
              */
             last_seen_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description An audit event of which the user is the actor or the subject. */
         AuditEventExport: {
+            /**
+             * @description What was done, for example `user.password_changed`.
+             * @example user.password_changed
+             */
             action: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the actor. Null if the actor is no user or operator.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             actor_id: string | null;
+            /**
+             * @description Who acted: `user`, `operator`, `wechat` or `system`.
+             * @example user
+             */
             actor_kind: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the event.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
+            /**
+             * @description Changed values in `before` and `after`, and ids.
+             * @example {}
+             */
             details: {
                 [key: string]: unknown;
             };
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the event.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             ip: string | null;
+            /**
+             * @description Id of the changed object.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             subject: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A recent exchange of a `wx.login` code. */
         CodeExchangeExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the exchange.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             asked_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session that the exchange opened.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             session_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A WeChat identity in one mini-program. */
         IdentityExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             id: string;
+            /**
+             * @description False after the person has unbound the identity, which then is not bound by unionid again.
+             * @example true
+             */
             joins_by_unionid: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last `wx.login` in the mini-program.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             last_login_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the merge that moved the identity. Null if none did.
+             * @example null
+             */
             merge_id: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
+            /**
+             * @description openid of the person in this mini-program.
+             * @example oAcme0example0openid0of0wang
+             */
             openid: string;
+            /**
+             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @example oExample0unionid0of0wang0000
+             */
             unionid: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the bound user. Null while unbound.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string | null;
         } & {
             [key: string]: unknown;
         };
+        /** @description A merge of `merged_user_id` into `user_id`. */
         MergeExport: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the merge.
+             * @example 0199c0de-0000-7000-8000-000000000061
+             */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the merge.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             merged_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that was merged.
+             * @example 0199c0de-0000-7000-8000-000000000002
+             */
             merged_user_id: string;
+            /**
+             * @description Number of moved WeChat identities.
+             * @example 1
+             */
             moved: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the phone number that was moved. Null if there was none.
+             * @example null
+             */
             phone_id: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that remains.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A counter of failed password attempts, or a known device with a count of zero. */
         PasswordTryExport: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last count.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             counted_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which this record is deleted.
+             * @example 2026-12-29T08:15:00+00:00
+             */
             forgotten_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Attempts are rejected before this time.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             held_until: string;
+            /**
+             * @description Decaying count of failed attempts.
+             * @example 0
+             */
             level: number;
         } & {
             [key: string]: unknown;
         };
+        /** @description A verified phone number, not masked. */
         PhoneExport: {
+            /**
+             * @description Country code without the plus sign.
+             * @example 86
+             */
             country_code: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the phone number.
+             * @example 0199c0de-0000-7000-8000-000000000071
+             */
             id: string;
-            /** @description E.164 */
+            /**
+             * @description Phone number in E.164 format.
+             * @example +8613800138000
+             */
             number: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the verification.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             verified_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A message that WeChat pushed about the user. `message` is null once the text is erased. */
         PushExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
+            /**
+             * @description Event of the message, for example `user_info_modified`.
+             * @example user_info_modified
+             */
             event: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which it was handled. Null if it is pending.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             handled_at: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the message.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
+            /**
+             * @description Text of the message. Null once it is erased.
+             * @example null
+             */
             message: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of arrival.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             received_at: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description Metadata of a stored WeChat session_key. The key itself is left out. */
         SessionKeyExport: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which WeChat returned the session_key.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             asked_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the stored session_key.
+             * @example 0199c0de-0000-7000-8000-000000000081
+             */
             id: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             social_account_id: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description A login session, active or ended. */
         SessionExport: {
+            /**
+             * @description Appid of the mini-program.
+             * @example wxaaaa000000000001
+             */
             appid: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
+            /**
+             * @description Device, derived from the `User-Agent` header. Null if unknown.
+             * @example WeChat on iPhone
+             */
             device: string | null;
+            /**
+             * @description Why the session was ended, for example `logged_out` or `password_changed`. Null if it was not ended.
+             * @example null
+             */
             end_reason: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the session was ended. Null if it was not ended.
+             * @example null
+             */
             ended_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the login token expires.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             expires_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the session.
+             * @example 0199c0de-0000-7000-8000-000000000021
+             */
             id: string;
+            /**
+             * @description IP address. Null if unknown.
+             * @example 203.0.113.7
+             */
             ip: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which the refresh token expires. Null without one.
+             * @example 2026-12-29T08:15:00+00:00
+             */
             refresh_expires_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last refresh. Null if there was none.
+             * @example null
+             */
             refreshed_at: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last request, to the minute.
+             * @example 2026-11-29T08:15:00+00:00
+             */
             seen_at: string;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the WeChat identity. Null for a login with account and password.
+             * @example 0199c0de-0000-7000-8000-000000000011
+             */
             social_account_id: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the bound user. Null while unbound.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             user_id: string | null;
+            /**
+             * @description True if the session was ever bound to a user.
+             * @example true
+             */
             was_bound: boolean;
         } & {
             [key: string]: unknown;
         };
+        /** @description The user who asked for the export, or a user merged into that user. */
         UserExport: {
+            /**
+             * @description Login name of the user. Null if the user has none.
+             * @example wang.xiaoming
+             */
             account: string | null;
+            /**
+             * @description https URL of the avatar. Null if none is stored.
+             * @example https://cdn.acme.example/avatars/wang.jpg
+             */
             avatar_url: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of creation.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             created_at: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time at which a closed account is erased. Null for an open account.
+             * @example null
+             */
             erase_after: string | null;
+            /**
+             * @description Gender: 0 is unknown, 1 male, 2 female.
+             * @example 0
+             */
             gender: number;
+            /**
+             * @description True if the user has a password.
+             * @example true
+             */
             readonly has_password: boolean;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user.
+             * @example 0199c0de-0000-7000-8000-000000000001
+             */
             id: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Time of the last login.
+             * @example 2026-11-29T08:00:00+00:00
+             */
             last_login_at: string | null;
+            /**
+             * @description IP address of the last login.
+             * @example 203.0.113.7
+             */
             last_login_ip: string | null;
+            /**
+             * @description Level of the user, for use by your back end. 0 if it was never set.
+             * @example 0
+             */
             level: number;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description Id of the user that this user was merged into. Null if it was not merged.
+             * @example null
+             */
             merged_into_id: string | null;
+            /**
+             * @description Nickname. Null if none is stored.
+             * @example 王小明
+             */
             nickname: string | null;
+            /**
+             * @description `active`, `disabled`, or `merged` if the user was merged into another.
+             * @example active
+             */
             status: string;
         } & {
             [key: string]: unknown;
         };
+        /** @description Problem details (RFC 9457). `code` is stable, `detail` is a message for people. */
         ProblemResponse: {
+            /**
+             * @description Stable error code. Compare this field. New codes may be added.
+             * @example session_expired
+             */
             code: string;
-            /** @description Chinese or English, by Accept-Language */
+            /**
+             * @description Message for people, in Chinese or English, by `Accept-Language`.
+             * @example The login has expired. Refresh it, or call wx.login and log in again.
+             */
             detail: string;
-            /** @description Error messages by field name, if fields are invalid */
+            /**
+             * @description Messages by field name, if fields are invalid.
+             * @example {
+             *       "code": [
+             *         "Missing data for required field."
+             *       ]
+             *     }
+             */
             errors?: {
                 [key: string]: unknown;
             };
+            /**
+             * @description Id of the request in the log. Report it with a problem.
+             * @example 4f1d2c3b5a69788796a5b4c3d2e1f001
+             */
             request_id: string;
+            /**
+             * @description HTTP status of the response.
+             * @example 401
+             */
             status: number;
+            /**
+             * @description The error code in words.
+             * @example session expired
+             */
             title: string;
+            /**
+             * @description URN of the error code.
+             * @example urn:wxpass:problem:session_expired
+             */
             type: string;
         } & {
             [key: string]: unknown;
         };
     };
     responses: {
-        /** @description A failure, 4xx or 5xx. Its `code` is stable; one of: account_exists, app_busy, app_claim_changed, app_claim_closed, app_claim_unknown, app_claims_too_many, app_disabled, app_exists, app_held_elsewhere, app_in_use, app_not_proven, app_pending, app_release_too_large, app_released, app_taken, app_unclear, app_unknown, app_verifications_too_many, appid_invalid, bad_request, body_too_large, both_have_phones, code_invalid, code_used, codes_too_many, cookies_ambiguous, credentials_wrong, cross_site_form, cursor_invalid, database_listen_url_wrong, database_pooler_undeclared, database_read_only, database_role_unfit, database_unavailable, encryption_key_missing, encryption_key_present, encryption_key_unknown, encryption_key_wrong, enrolment_not_begun, host_not_allowed, idempotency_key_taken, idempotency_pending, identity_bound, identity_unknown, import_confirmed, import_interrupted, import_unknown, internal, invitation_invalid, json_malformed, json_required, jwt_expired, jwt_invalid, key_rotation_pending, last_platform_operator, login_too_old, login_unbound, logins_too_many, merge_too_old, merged_identities_gone, method_not_allowed, migrations_missing, no_account, no_password, no_social_account, no_user, not_found, not_merged, one_time_code_needed, one_time_code_wrong, one_time_codes_off, one_time_codes_on, open_data_malformed, open_data_of_another, open_data_too_old, open_data_unreadable, operator_exists, operator_session_unknown, operator_unknown, page_outdated, password_too_short, password_too_weak, password_wrong, passwords_busy, people_columns_wrong, people_file_big5, people_file_busy, people_file_empty, people_file_imported, people_file_not_spreadsheet, people_file_too_large, people_file_unreadable, people_passwords_too_many, people_refused, pepper_wrong, phone_country_missing, phone_invalid, phone_not_mobile, phone_number_missing, phone_owner_has_identity, phone_plus_missing, phone_search_incomplete, phone_taken, push_incomplete, push_malformed, push_not_configured, push_of_another_app, push_replayed, push_signature_wrong, push_stale, push_undecryptable, push_unencrypted, refresh_token_expired, refresh_token_invalid, refresh_token_reused, registration_closed, release_outdated, request_invalid, request_timeout, role_too_low, secret_in_use, self_change_refused, self_reset_refused, session_ended, session_expired, session_key_expired, session_replaced, session_revoked, session_unknown, sign_in_expired, sign_in_needed, sign_in_wrong, signature_wrong, social_account_taken, step_up_required, switched_off, tenant_disabled, tenant_exists, tenant_unknown, token_invalid, token_missing, token_of_another_app, token_of_another_tenant, tokens_differ, too_many_tries, user_disabled, user_merged, user_unknown, watermark_foreign, wechat_app_misconfigured, wechat_busy, wechat_circuit_open, wechat_person_blocked, wechat_rate_limited, wechat_unavailable. */
+        /**
+         * @description Errors that every operation may return.
+         *
+         *     - `bad_request`: The request is malformed. Check its syntax.
+         *     - `not_found`: There is no endpoint at this address. See /openapi.json for all endpoints.
+         *     - `method_not_allowed`: This endpoint does not support the HTTP method. The Allow header lists the supported methods.
+         *     - `request_timeout`: The request took too long to arrive. Send it again.
+         *     - `body_too_large`: The request is too large. Send less data.
+         *     - `internal`: An internal error occurred. Try again. If it persists, report the request id.
+         *     - `database_unavailable`: The database is not available right now. Try again shortly.
+         */
         Problem: {
             headers: {
                 [name: string]: unknown;
@@ -615,26 +1276,55 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description A user's account and password, both required. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "account": "wang.xiaoming",
+                 *       "password": "correct-horse-42"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CredentialsRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "bound": true,
+                     *       "expires_in": 7200,
+                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token",
+                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "user": {
+                     *         "account": "wang.xiaoming",
+                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *         "gender": 0,
+                     *         "id": "0199c0de-0000-7000-8000-000000000001",
+                     *         "level": 0,
+                     *         "nickname": "王小明",
+                     *         "phone": "+8613800138000"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["LoginResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -643,26 +1333,37 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description An empty object, or no body. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["EmptyRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A JWT for business back ends. It is not a login token. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_in": 600,
+                     *       "jwt": "eyJhbGciOiJFZERTQSJ9.example-claims.example-signature"
+                     *     }
+                     */
                     "application/json": components["schemas"]["JwtResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -671,26 +1372,49 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description The code of `wx.login`. With account and password, the login is also bound to that user. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["LoginRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "bound": true,
+                     *       "expires_in": 7200,
+                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token",
+                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "user": {
+                     *         "account": "wang.xiaoming",
+                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *         "gender": 0,
+                     *         "id": "0199c0de-0000-7000-8000-000000000001",
+                     *         "level": 0,
+                     *         "nickname": "王小明",
+                     *         "phone": "+8613800138000"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["LoginResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -699,24 +1423,29 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description An empty object, or no body. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["EmptyRequest"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -725,24 +1454,29 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description An empty object, or no body. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["EmptyRequest"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -751,26 +1485,55 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description A user's account and password, both required. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "account": "wang.xiaoming",
+                 *       "password": "correct-horse-42"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CredentialsRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "bound": true,
+                     *       "expires_in": 7200,
+                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token",
+                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "user": {
+                     *         "account": "wang.xiaoming",
+                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *         "gender": 0,
+                     *         "id": "0199c0de-0000-7000-8000-000000000001",
+                     *         "level": 0,
+                     *         "nickname": "王小明",
+                     *         "phone": "+8613800138000"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["LoginResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -779,26 +1542,49 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description The data of the `getPhoneNumber` button. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PhoneRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "bound": true,
+                     *       "expires_in": 7200,
+                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token",
+                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "user": {
+                     *         "account": "wang.xiaoming",
+                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *         "gender": 0,
+                     *         "id": "0199c0de-0000-7000-8000-000000000001",
+                     *         "level": 0,
+                     *         "nickname": "王小明",
+                     *         "phone": "+8613800138000"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["LoginResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -807,26 +1593,36 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description A nickname that the person entered, with an optional avatar, or open data from WeChat. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ProfileRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description The stored nickname and avatar. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *       "nickname": "王小明"
+                     *     }
+                     */
                     "application/json": components["schemas"]["ProfileResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -835,26 +1631,42 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description A single-use refresh token. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "refresh_token": "wxr_example-refresh-token"
+                 *     }
+                 */
                 "application/json": components["schemas"]["RefreshRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description The new login token and refresh token. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "expires_in": 7200,
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token"
+                     *     }
+                     */
                     "application/json": components["schemas"]["TokensResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -863,26 +1675,50 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The appid of the mini-program, from WeChat's console. The mini-program must be active in wxpass.
+                 * @example wxaaaa000000000001
+                 */
                 appid: string;
             };
             cookie?: never;
         };
+        /** @description An empty object, or no body. */
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": components["schemas"]["EmptyRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description A login. `user` and `refresh_token` are null while the login is unbound. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "bound": true,
+                     *       "expires_in": 7200,
+                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "token": "wxp_example-login-token",
+                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "user": {
+                     *         "account": "wang.xiaoming",
+                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *         "gender": 0,
+                     *         "id": "0199c0de-0000-7000-8000-000000000001",
+                     *         "level": 0,
+                     *         "nickname": "王小明",
+                     *         "phone": "+8613800138000"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["LoginResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -895,12 +1731,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The logged-in user. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "wang.xiaoming",
+                     *       "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *       "gender": 0,
+                     *       "id": "0199c0de-0000-7000-8000-000000000001",
+                     *       "level": 0,
+                     *       "nickname": "王小明",
+                     *       "phone": "+8613800138000"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserResponse"];
                 };
             };
@@ -916,12 +1763,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The state of a closed account, or of the erased data of an unbound login. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "erase_after": "2026-12-29T08:15:00+00:00",
+                     *       "erased": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["ClosingResponse"];
                 };
             };
@@ -935,22 +1788,40 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description The profile fields that the logged-in user may change. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                 *       "gender": 0,
+                 *       "nickname": "王小明"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ProfileChangeRequest"];
             };
         };
         responses: {
-            /** @description OK */
+            /** @description The logged-in user. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "account": "wang.xiaoming",
+                     *       "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *       "gender": 0,
+                     *       "id": "0199c0de-0000-7000-8000-000000000001",
+                     *       "level": 0,
+                     *       "nickname": "王小明",
+                     *       "phone": "+8613800138000"
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserResponse"];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -963,12 +1834,129 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description All personal data of the logged-in user, or of an unbound login. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "audit_events": [
+                     *         {
+                     *           "action": "user.password_changed",
+                     *           "actor_id": "0199c0de-0000-7000-8000-000000000001",
+                     *           "actor_kind": "user",
+                     *           "created_at": "2026-11-29T08:00:00+00:00",
+                     *           "details": {},
+                     *           "id": "0199c0de-0000-7000-8000-000000000081",
+                     *           "ip": "203.0.113.7",
+                     *           "subject": "0199c0de-0000-7000-8000-000000000001"
+                     *         }
+                     *       ],
+                     *       "code_exchanges": [
+                     *         {
+                     *           "appid": "wxaaaa000000000001",
+                     *           "asked_at": "2026-11-29T08:00:00+00:00",
+                     *           "session_id": "0199c0de-0000-7000-8000-000000000021"
+                     *         }
+                     *       ],
+                     *       "identities": [
+                     *         {
+                     *           "appid": "wxaaaa000000000001",
+                     *           "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *           "created_at": "2026-11-29T08:00:00+00:00",
+                     *           "id": "0199c0de-0000-7000-8000-000000000011",
+                     *           "joins_by_unionid": true,
+                     *           "last_login_at": "2026-11-29T08:00:00+00:00",
+                     *           "merge_id": null,
+                     *           "nickname": "王小明",
+                     *           "openid": "oAcme0example0openid0of0wang",
+                     *           "unionid": "oExample0unionid0of0wang0000",
+                     *           "user_id": "0199c0de-0000-7000-8000-000000000001"
+                     *         }
+                     *       ],
+                     *       "merges": [
+                     *         {
+                     *           "id": "0199c0de-0000-7000-8000-000000000061",
+                     *           "merged_at": "2026-11-29T08:00:00+00:00",
+                     *           "merged_user_id": "0199c0de-0000-7000-8000-000000000002",
+                     *           "moved": 1,
+                     *           "phone_id": null,
+                     *           "user_id": "0199c0de-0000-7000-8000-000000000001"
+                     *         }
+                     *       ],
+                     *       "password_tries": [
+                     *         {
+                     *           "counted_at": "2026-11-29T08:00:00+00:00",
+                     *           "forgotten_at": "2026-12-29T08:15:00+00:00",
+                     *           "held_until": "2026-11-29T08:00:00+00:00",
+                     *           "level": 0
+                     *         }
+                     *       ],
+                     *       "phones": [
+                     *         {
+                     *           "country_code": 86,
+                     *           "id": "0199c0de-0000-7000-8000-000000000071",
+                     *           "number": "+8613800138000",
+                     *           "user_id": "0199c0de-0000-7000-8000-000000000001",
+                     *           "verified_at": "2026-11-29T08:00:00+00:00"
+                     *         }
+                     *       ],
+                     *       "pushes": [
+                     *         {
+                     *           "appid": "wxaaaa000000000001",
+                     *           "event": "user_info_modified",
+                     *           "handled_at": "2026-11-29T08:15:00+00:00",
+                     *           "id": "0199c0de-0000-7000-8000-000000000081",
+                     *           "message": null,
+                     *           "received_at": "2026-11-29T08:00:00+00:00"
+                     *         }
+                     *       ],
+                     *       "session_keys": [
+                     *         {
+                     *           "asked_at": "2026-11-29T08:00:00+00:00",
+                     *           "id": "0199c0de-0000-7000-8000-000000000081",
+                     *           "social_account_id": "0199c0de-0000-7000-8000-000000000011"
+                     *         }
+                     *       ],
+                     *       "sessions": [
+                     *         {
+                     *           "appid": "wxaaaa000000000001",
+                     *           "created_at": "2026-11-29T08:00:00+00:00",
+                     *           "device": "WeChat on iPhone",
+                     *           "end_reason": null,
+                     *           "ended_at": null,
+                     *           "expires_at": "2026-11-29T08:15:00+00:00",
+                     *           "id": "0199c0de-0000-7000-8000-000000000021",
+                     *           "ip": "203.0.113.7",
+                     *           "refresh_expires_at": "2026-12-29T08:15:00+00:00",
+                     *           "refreshed_at": null,
+                     *           "seen_at": "2026-11-29T08:15:00+00:00",
+                     *           "social_account_id": "0199c0de-0000-7000-8000-000000000011",
+                     *           "user_id": "0199c0de-0000-7000-8000-000000000001",
+                     *           "was_bound": true
+                     *         }
+                     *       ],
+                     *       "users": [
+                     *         {
+                     *           "account": "wang.xiaoming",
+                     *           "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
+                     *           "created_at": "2026-11-29T08:00:00+00:00",
+                     *           "erase_after": null,
+                     *           "gender": 0,
+                     *           "has_password": true,
+                     *           "id": "0199c0de-0000-7000-8000-000000000001",
+                     *           "last_login_at": "2026-11-29T08:00:00+00:00",
+                     *           "last_login_ip": "203.0.113.7",
+                     *           "level": 0,
+                     *           "merged_into_id": null,
+                     *           "nickname": "王小明",
+                     *           "status": "active"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["ExportResponse"];
                 };
             };
@@ -982,28 +1970,35 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description The logged-in user's current password and new password. */
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "new_password": "staple-battery-77",
+                 *       "old_password": "correct-horse-42"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PasswordChangeRequest"];
             };
         };
         responses: {
-            /** @description No Content */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
     list_my_sessions: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the previous page */
+                /** @description Position in the list, from the response with the previous page. Omit it for the first page. */
                 cursor?: string;
+                /** @description Number of rows per page, 50 by default. */
                 limit?: number;
             };
             header?: never;
@@ -1012,18 +2007,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The active sessions of this page. */
             200: {
                 headers: {
-                    /** @description The `cursor` parameter for the next page; absent on the last page */
+                    /**
+                     * @description The `cursor` parameter for the next page. Absent on the last page.
+                     * @example example-cursor
+                     */
                     "X-Next-Cursor"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "address": "203.0.113.7",
+                     *         "app_name": "Acme Shop",
+                     *         "appid": "wxaaaa000000000001",
+                     *         "current": true,
+                     *         "device": "WeChat on iPhone",
+                     *         "first_seen_at": "2026-11-29T08:00:00+00:00",
+                     *         "id": "0199c0de-0000-7000-8000-000000000021",
+                     *         "last_seen_at": "2026-11-29T08:15:00+00:00"
+                     *       }
+                     *     ]
+                     */
                     "application/json": components["schemas"]["SessionResponse"][];
                 };
             };
-            422: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -1036,7 +2047,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1051,13 +2062,17 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /**
+                 * @description The id of a session, from the list of sessions.
+                 * @example 0199c0de-0000-7000-8000-000000000021
+                 */
                 session_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description No Content */
+            /** @description The request succeeded. The response has no body. */
             204: {
                 headers: {
                     [name: string]: unknown;

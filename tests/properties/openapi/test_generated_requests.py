@@ -142,7 +142,7 @@ def test_every_response_to_a_generated_request_is_documented_in_openapi(
         send()
     print(f"{login}: {sent.total()} requests, by status: {dict(sorted(sent.items()))}")
     assert sent.total() >= len(found)
-    assert sum(number for status, number in sent.items() if status < 300) > 5
+    assert sum(number for status, number in sent.items() if status < 300) > 3
 
 
 @pytest.mark.parametrize(

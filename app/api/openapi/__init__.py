@@ -1,0 +1,1 @@
+"""The OpenAPI document: descriptions, examples, error responses and translation."""

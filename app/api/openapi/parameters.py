@@ -1,0 +1,22 @@
+"""Descriptions and examples of path parameters, by name."""
+
+from app.schemas.descriptions import examples
+
+PATH_PARAMETERS = {
+    "appid": (
+        "The appid of the mini-program, from WeChat's console. The mini-program must be active in"
+        " wxpass.",
+        examples.APPID,
+    ),
+    "its_appid": ("The appid of a mini-program of the tenant.", examples.APPID),
+    "slug": (
+        "The short name of the tenant in URLs. Operators of a tenant can use only their own.",
+        examples.SLUG,
+    ),
+    "its_slug": ("The short name of the tenant to change.", examples.SLUG),
+    "user_id": ("The id of a user of the tenant.", examples.USER_ID),
+    "identity_id": ("The id of a WeChat identity of the user.", examples.IDENTITY_ID),
+    "session_id": ("The id of a session, from the list of sessions.", examples.SESSION_ID),
+    "import_id": ("The `import_id` of the preview.", examples.IMPORT_ID),
+    "operator_id": ("The id of an operator, from the list of operators.", examples.OPERATOR_ID),
+}

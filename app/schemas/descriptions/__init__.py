@@ -1,0 +1,1 @@
+"""Descriptions and examples of fields in the OpenAPI document."""
