@@ -337,7 +337,6 @@ def test_emoji_and_rare_characters_in_a_nickname_from_the_client_are_stored_unch
 
 APPIDS = ["%00", "wx%00", "%ff", "%ed%a0%80", "a" * 65, "a" * 5000, "wx%20", "%F0%9F%98%80", "*"]
 ADDRESSES = [
-    "/",
     "/v1",
     "/v1/",
     "/%00",

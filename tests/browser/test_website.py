@@ -156,6 +156,7 @@ def test_the_labels_of_swagger_ui_are_in_the_language_of_the_page(screen: Screen
     assert shown.locator(".execute").inner_text() == "发送请求"
     assert "参数" in shown.locator(".opblock-section-header").first.inner_text()
     assert screen.page.locator(".btn.authorize").first.inner_text() == "授权"
+    assert screen.page.locator(".opblock-tag > a").first.inner_text() == "登录"
 
 
 def test_the_address_opens_an_operation_also_in_the_other_language(screen: Screen) -> None:

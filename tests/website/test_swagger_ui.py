@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from app.api.openapi.tags import TAGS
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "app" / "website" / "static"
 COPIES = STATIC / "swagger-ui"
@@ -26,6 +28,11 @@ def test_the_copies_are_those_of_the_pinned_package() -> None:
     assert found == record()["files"]
 
 
+def constant(name: str) -> str:
+    """Return the lines of an object in labels.js."""
+    return (STATIC / "labels.js").read_text().partition(f"const {name} = {{")[2].partition("};")[0]
+
+
 def test_npm_runs_no_script_of_the_package() -> None:
     """A dependency of the package reports installations to a server."""
     assert "ignore-scripts=true" in (EXPLORER / ".npmrc").read_text()
@@ -33,9 +40,13 @@ def test_npm_runs_no_script_of_the_package() -> None:
 
 def test_every_translated_label_is_a_label_of_swagger_ui() -> None:
     bundle = (COPIES / "swagger-ui-bundle.js").read_text()
-    labels = LABEL.findall((STATIC / "labels.js").read_text())
+    labels = LABEL.findall(constant("CHINESE"))
     assert len(labels) > 30
     assert [english for english, _ in labels if english not in bundle] == []
+
+
+def test_every_tag_of_the_openapi_document_has_a_chinese_label() -> None:
+    assert [english for english, _ in LABEL.findall(constant("TAGS"))] == [tag.name for tag in TAGS]
 
 
 def test_the_explorer_takes_no_configuration_from_the_address_and_stores_no_token() -> None:

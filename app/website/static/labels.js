@@ -49,13 +49,32 @@
     "Undocumented": "文档未列出",
     "Value:": "值：",
   };
+  // The names of the tags are part of addresses, so the document has them in English only.
+  const TAGS = {
+    "Login": "登录",
+    "Phone and binding": "手机号与绑定",
+    "Session": "登录会话",
+    "My account": "我的账号",
+    "Verification": "身份校验",
+    "Health": "健康检查",
+    "Admin: sign-in": "管理：登录",
+    "Admin: own account": "管理：自己的账号",
+    "Admin: mini-programs": "管理：小程序",
+    "Admin: users": "管理：用户",
+    "Admin: import and export": "管理：导入与导出",
+    "Admin: statistics, sessions and audit log": "管理：统计、会话与审计日志",
+    "Admin: tenants": "管理：租户",
+    "Admin: operators": "管理：管理员",
+  };
   // Texts of the document, examples, and what was sent and received.
   const LEFT = "pre, code, textarea, option, .markdown, .renderedMarkdown, .opblock-tag, .opblock-summary-path, "
     + ".opblock-summary-description, .model-box, .headers-wrapper";
 
   function translate(text) {
-    const translated = CHINESE[text.data.trim()];
-    if (translated !== undefined && !text.parentElement?.closest(LEFT)) text.data = translated;
+    const place = text.parentElement;
+    const labels = place?.closest(".opblock-tag > a") ? TAGS : place?.closest(LEFT) ? {} : CHINESE;
+    const translated = labels[text.data.trim()];
+    if (translated !== undefined) text.data = translated;
   }
 
   function translateAll(root) {
