@@ -14,9 +14,13 @@ from pathlib import Path
 from config.documentation import OTHER_FILES
 
 CHINESE = ".zh-CN.md"
-# Pages for developers of wxpass, which a search lists after the others.
-FOR_DEVELOPERS = ("decisions/", "changelog.md", "contributing.md", "architecture.md")
-LISTED_LAST = "---\nsearch:\n  boost: 0.1\n---\n\n"
+# A search lists pages that answer questions first, and pages about the design last.
+BOOSTS = {
+    "faq.": 4,
+    "quick-start.": 2,
+    **dict.fromkeys(("decisions/", "changelog.", "contributing.", "architecture."), 0.1),
+    "performance.": 0.1,
+}
 
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -65,7 +69,7 @@ def copy_pages(root: Path, target: Path) -> None:
         copy = target / source.page
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.file.suffix == ".md":
-            copy.write_text(page_text(source, sources))
+            copy.write_text(front_matter(source.page) + page_text(source, sources))
         else:
             shutil.copy(source.file, copy)
     (target / "decisions" / "index.md").write_text(_list_decisions(root))
@@ -77,6 +81,12 @@ def _sources(root: Path) -> dict[Path, Source]:
     pages = {str(file.relative_to(docs)): file for file in docs.rglob("*") if file.is_file()}
     pages |= {page: root / path for page, path in OTHER_FILES.items()}
     return {file: Source(file, page) for page, file in sorted(pages.items())}
+
+
+def front_matter(page: str) -> str:
+    """Return the settings of a page at its start: its weight in the search."""
+    boost = next((value for start, value in BOOSTS.items() if page.startswith(start)), 1)
+    return f"---\nsearch:\n  boost: {boost}\n---\n\n"
 
 
 def anchors(text: str) -> list[str]:
@@ -106,10 +116,9 @@ def page_text(source: Source, sources: dict[Path, Source]) -> str:
         path = os.path.relpath(page, Path(source.page).parent) if path else ""
         return f"{mark}[{label}]({path}{hash_sign}{anchor})"
 
-    start = LISTED_LAST if source.page.startswith(FOR_DEVELOPERS) else ""
     parts = _FENCE.split(_OTHER_LANGUAGE.sub("", source.file.read_text()))
     new = [part if part.startswith("```") else _LINK.sub(replace, part) for part in parts]
-    return start + "".join(_with_english_anchors(new, source) if source.is_chinese else new)
+    return "".join(_with_english_anchors(new, source) if source.is_chinese else new)
 
 
 def _with_english_anchors(parts: list[str], source: Source) -> list[str]:

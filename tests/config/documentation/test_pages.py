@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.documentation.pages import LISTED_LAST, Source, anchors, page_text
+from config.documentation.pages import Source, anchors, front_matter, page_text
 
 ENGLISH = "# Sessions\n\nText.\n\n## Refresh a token\n"
 CHINESE = "# 会话\n\n[刷新](#刷新令牌)\n\n## 刷新令牌\n"
@@ -50,12 +50,15 @@ def text_of(sources: dict[Path, Source], page: str, text: str) -> str:
 def test_links_lead_to_pages_of_the_site(
     sources: dict[Path, Source], page: str, text: str, expected: str
 ) -> None:
-    assert text_of(sources, page, text).removeprefix(LISTED_LAST) == expected
+    assert text_of(sources, page, text) == expected
 
 
-def test_search_lists_decisions_after_other_pages(sources: dict[Path, Source]) -> None:
-    assert text_of(sources, "decisions/0001.md", "# A").startswith("---\nsearch:\n  boost: 0.")
-    assert text_of(sources, "sessions.md", "# A") == "# A"
+@pytest.mark.parametrize(
+    ("page", "boost"),
+    [("faq.md", 4), ("faq.zh-CN.md", 4), ("integrate.md", 1), ("decisions/0001-a.md", 0.1)],
+)
+def test_search_prefers_answers_to_design(page: str, boost: float) -> None:
+    assert front_matter(page) == f"---\nsearch:\n  boost: {boost}\n---\n\n"
 
 
 def test_headings_of_a_chinese_page_have_the_english_anchors(sources: dict[Path, Source]) -> None:
