@@ -1,6 +1,7 @@
 """The documentation site in a real browser, as `make run` serves it."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 import requests
@@ -58,14 +59,12 @@ def test_pages_fit_the_window_in_both_languages(
 ) -> None:
     page = screen.page
     page.set_viewport_size({"width": width, "height": SIZES[width]})
-    for name in ("", "quick-start/", "concepts/", "protect-go/"):
+    for name, scheme in product(("", "quick-start/", "concepts/", "protect-go/"), SCHEMES):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.goto(f"{guide}{FOLDERS[language]}{name}")
         assert page.evaluate(TOO_WIDE) <= 0, name
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            shown = name.strip("/") or "index"
-            file = SHOTS / f"guide-{shown}-{language}-{scheme}-{width}.png"
-            page.screenshot(path=file, animations="disabled")
+        file = SHOTS / f"guide-{name.strip('/') or 'index'}-{language}-{scheme}-{width}.png"
+        page.screenshot(path=file, animations="disabled")
 
 
 @pytest.mark.parametrize(("language", "text", "address"), SEARCHES)
