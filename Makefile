@@ -12,8 +12,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tools that renew and examine the requirements. They have a virtual environment of their own.
 TOOLS := var/tools
 TOOL_PINS := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
-# mkdocs has a virtual environment of its own, because the service runs without it.
-DOCS_TOOLS := var/docs-tools
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
@@ -89,7 +87,7 @@ bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 mi
 bench-peers: $(VENV)/.installed ## Measure the service next to better-auth and wafer-node-session; needs Node.js and npm / 与 better-auth、wafer-node-session 对比测量，需要 Node.js 和 npm
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
-docs: $(DOCS_TOOLS)/.installed ## Build the documentation site into var/guide / 生成文档网站到 var/guide
+docs: $(VENV)/.installed ## Build the documentation site into var/guide / 生成文档网站到 var/guide
 	@exec $(BIN)/python -m config.documentation
 
 test-docs: docs $(VENV)/.installed-dev ## Check the site, and run the examples and commands of the documentation; needs Node.js, npm and Go / 检查文档网站，并运行文档中的示例与命令，需要 Node.js、npm 和 Go
@@ -151,12 +149,6 @@ $(VENV)/.installed: requirements.txt
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing what tests and checks need / 正在安装测试与检查工具 ..."
 	@$(PIP) --require-hashes -r requirements-dev.txt
-	@touch $@
-
-$(DOCS_TOOLS)/.installed: requirements-docs.txt $(VENV)/.installed
-	@echo "Installing what the documentation needs / 正在安装文档生成工具 ..."
-	@$(BIN)/python -m venv --clear $(DOCS_TOOLS)
-	@$(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 
 $(TOOLS)/.installed: Makefile

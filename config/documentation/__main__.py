@@ -7,51 +7,60 @@ import subprocess
 import sys
 from pathlib import Path
 
-from config.documentation import ROOT, SITE
+from config.documentation import DIGEST, ROOT, SITE, digest_of_sources, find_files
 from config.documentation.inline_scripts import add_policies
 from config.documentation.language_links import correct_language_links
 from config.documentation.pages import copy_pages
 from config.documentation.search_index import split_search_index
+from config.documentation.tools import ToolsMissing, install_tools
 
 WORK = ROOT / "var" / "guide-build"
-# In a virtual environment of its own, so that the service runs without it.
-MKDOCS = ROOT / "var" / "docs-tools" / "bin" / "mkdocs"
+PAGES, NEW, OLD = (WORK / name for name in ("pages", "site", "old-site"))
 
 
 def main() -> int:
-    """Build the site. Return the exit code of mkdocs, which reports broken links as errors.
+    """Build the site. Return 0, or 1 if a tool is missing or the pages have errors.
 
-    A process that builds at the same time is waited for. The old site is replaced at the end.
+    A process that builds at the same time is waited for.
     """
     WORK.mkdir(parents=True, exist_ok=True)
     with (WORK / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        copy_pages(ROOT, WORK / "pages")
-        new = WORK / "site"
-        code = _run_mkdocs(new)
-        if code == 0:
-            correct_language_links(new)
-            split_search_index(new)
-            add_policies(new)
-            _add_markdown(new)
-            shutil.rmtree(SITE, ignore_errors=True)
-            new.rename(SITE)
-            print(f"{SITE.relative_to(ROOT)}/index.html")
-    return code
+        try:
+            python = install_tools()
+        except ToolsMissing as missing:
+            print(missing)
+            return 1
+        digest = digest_of_sources()
+        copy_pages(find_files(), PAGES)
+        if not _run_mkdocs(python):
+            return 1
+        correct_language_links(NEW)
+        split_search_index(NEW)
+        add_policies(NEW)
+        # The pages as Markdown, to which `llms.txt` links.
+        shutil.copytree(PAGES, NEW, dirs_exist_ok=True)
+        (NEW / DIGEST.name).write_text(digest)
+        _replace_site()
+    print(f"{SITE.relative_to(ROOT)}/index.html")
+    return 0
 
 
-def _add_markdown(site: Path) -> None:
-    """Add the pages as Markdown, to which `llms.txt` links."""
-    shutil.copytree(
-        WORK / "pages", site, ignore=shutil.ignore_patterns("*.svg", "*.conf"), dirs_exist_ok=True
-    )
-
-
-def _run_mkdocs(site: Path) -> int:
-    command = [str(MKDOCS), "build", "--strict", "--clean", "--site-dir", str(site)]
+def _run_mkdocs(python: Path) -> bool:
+    """Return whether mkdocs succeeds. It reports links to missing pages as errors."""
+    command = [str(python), "-m", "mkdocs", "build", "--strict", "--clean", "--site-dir", str(NEW)]
     # Without the announcement of the theme's successor.
     environ = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode == 0
+
+
+def _replace_site() -> None:
+    """Replace the old site at once, as far as two renames allow."""
+    shutil.rmtree(OLD, ignore_errors=True)
+    if SITE.exists():
+        SITE.rename(OLD)
+    NEW.rename(SITE)
+    shutil.rmtree(OLD, ignore_errors=True)
 
 
 if __name__ == "__main__":

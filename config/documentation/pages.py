@@ -11,9 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.documentation import OTHER_FILES
-
 CHINESE = ".zh-CN.md"
+DECISIONS = "decisions"
 # A search lists pages that answer questions first, and pages about the design last.
 BOOSTS = {
     "faq.": 4,
@@ -58,13 +57,13 @@ class Source:
         return dict(zip(own, english, strict=True))
 
 
-def copy_pages(root: Path, target: Path) -> None:
-    """Copy the pages of a repository to the folder `target`, with the links of the site.
+def copy_pages(files: dict[str, Path], target: Path) -> None:
+    """Copy files of the repository, by their path in the site, with the links of the site.
 
-    The folder is deleted first.
+    The folder `target` is deleted first.
     """
     shutil.rmtree(target, ignore_errors=True)
-    sources = _sources(root)
+    sources = {file: Source(file, page) for page, file in files.items()}
     for source in sources.values():
         copy = target / source.page
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -72,15 +71,7 @@ def copy_pages(root: Path, target: Path) -> None:
             copy.write_text(front_matter(source.page) + page_text(source, sources))
         else:
             shutil.copy(source.file, copy)
-    (target / "decisions" / "index.md").write_text(_list_decisions(root))
-
-
-def _sources(root: Path) -> dict[Path, Source]:
-    """Return the files of the site by their path."""
-    docs = root / "docs"
-    pages = {str(file.relative_to(docs)): file for file in docs.rglob("*") if file.is_file()}
-    pages |= {page: root / path for page, path in OTHER_FILES.items()}
-    return {file: Source(file, page) for page, file in sorted(pages.items())}
+    (target / DECISIONS / "index.md").write_text(_list_decisions(list(sources.values())))
 
 
 def front_matter(page: str) -> str:
@@ -132,9 +123,9 @@ def _with_english_anchors(parts: list[str], source: Source) -> list[str]:
     ]
 
 
-def _list_decisions(root: Path) -> str:
+def _list_decisions(sources: list[Source]) -> str:
     """Return a page with links to all decision records."""
-    records = sorted((root / "docs" / "decisions").glob("*.md"))
+    records = [source.file for source in sources if source.page.startswith(f"{DECISIONS}/")]
     lines = [f"- [{_title(record)}]({record.name})" for record in records]
     return "\n".join(["# Decisions", "", "Why wxpass is built as it is.", "", *lines, ""])
 

@@ -17,12 +17,18 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A page in a repository without a built site."""
     for folder in ("docs", "config/documentation", "var/guide"):
         (tmp_path / folder).mkdir(parents=True)
-    for name in ("mkdocs.yml", "docs/index.md"):
+    for name in ("mkdocs.yml", "requirements-docs.txt", "docs/index.md", "docs/faq.md"):
         (tmp_path / name).touch()
     monkeypatch.setattr(documentation, "ROOT", tmp_path)
-    monkeypatch.setattr(documentation, "HOME", tmp_path / "var" / "guide" / "index.html")
+    monkeypatch.setattr(documentation, "REQUIREMENTS", tmp_path / "requirements-docs.txt")
+    monkeypatch.setattr(documentation, "DIGEST", tmp_path / "var" / "guide" / ".digest")
     monkeypatch.setattr(documentation, "OTHER_FILES", {})
     return tmp_path / "docs" / "index.md"
+
+
+def build() -> None:
+    """Store the digest of the sources, as `make docs` does."""
+    documentation.DIGEST.write_text(documentation.digest_of_sources())
 
 
 def start_build(folder: Path) -> Child | None:
@@ -30,17 +36,36 @@ def start_build(folder: Path) -> Child | None:
     return guide.start_build(os.environ, folder / "log")
 
 
-def test_site_is_current_until_a_page_changes(page: Path) -> None:
+def test_site_is_current_until_a_source_changes(page: Path) -> None:
     assert not documentation.is_current()
-    documentation.HOME.touch()
+    for change in (
+        lambda: page.write_text("# New"),
+        lambda: page.with_name("faq.md").unlink(),
+        lambda: page.with_name("more.md").touch(),
+        lambda: documentation.REQUIREMENTS.write_text("mkdocs==1"),
+    ):
+        build()
+        assert documentation.is_current()
+        change()
+        assert not documentation.is_current()
+
+
+def test_hidden_files_of_editors_are_no_sources(page: Path) -> None:
+    build()
+    page.with_name(".#index.md").symlink_to("someone@somewhere.1234")
+    page.with_name(".index.md.swp").touch()
     assert documentation.is_current()
-    built = documentation.HOME.stat().st_mtime
-    os.utime(page, (built + 1, built + 1))
+    assert list(documentation.find_files()) == ["faq.md", "index.md"]
+
+
+def test_source_that_cannot_be_read_makes_the_site_outdated(page: Path) -> None:
+    build()
+    (page.parents[1] / "mkdocs.yml").unlink()
     assert not documentation.is_current()
 
 
 def test_current_site_is_not_built_again(page: Path) -> None:
-    documentation.HOME.touch()
+    build()
     assert start_build(page.parent) is None
     assert "being built" not in guide.describe(SERVICE, None)
 
