@@ -41,7 +41,7 @@ def find_files() -> dict[str, Path]:
 
 def digest_of_sources() -> str:
     """Return a digest of everything from which the site is built. Raises OSError."""
-    builder = sorted((ROOT / "config" / "documentation").glob("*.py"))
+    builder = sorted((ROOT / "config" / "documentation").glob("*.[pt]*"))
     digest = hashlib.sha256()
     for file in (*find_files().values(), ROOT / "mkdocs.yml", REQUIREMENTS, *builder):
         digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 CHINESE = ".zh-CN.md"
 DECISIONS = "decisions"
+ERRORS = "errors."
 # A search lists pages that answer questions first, and pages about the design last.
 BOOSTS = {
     "faq.": 4,
@@ -24,6 +25,8 @@ BOOSTS = {
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+# A row of a table of error codes.
+_CODE_ROW = re.compile(r"^\| (`([a-z0-9_]+)`)", re.MULTILINE)
 # The sentence that leads to the page in the other language.
 _OTHER_LANGUAGE = re.compile(r" ?(?:中文说明见|English:) \[[^\]]+\]\([^)]+\)[.。]?")
 
@@ -89,7 +92,8 @@ def anchors(text: str) -> list[str]:
 def page_text(source: Source, sources: dict[Path, Source]) -> str:
     """Return the text of a page with the links and anchors of the site.
 
-    A link to a file that is not in the site becomes text. Code blocks are not changed.
+    A link to a file that is not in the site becomes text. A link that shows the name of a file gets
+    the title of the page. Each error code gets an anchor. Code blocks are not changed.
     """
 
     def replace(link: "re.Match[str]") -> str:
@@ -104,10 +108,15 @@ def page_text(source: Source, sources: dict[Path, Source]) -> str:
             anchor = found.english_anchors().get(anchor, anchor)
         # The site itself chooses the language.
         page = found.page.replace(CHINESE, ".md")
+        if label.strip("`") == found.file.name:
+            label = _title(found.file)
         path = os.path.relpath(page, Path(source.page).parent) if path else ""
         return f"{mark}[{label}]({path}{hash_sign}{anchor})"
 
-    parts = _FENCE.split(_OTHER_LANGUAGE.sub("", source.file.read_text()))
+    text = _OTHER_LANGUAGE.sub("", source.file.read_text())
+    if source.page.startswith(ERRORS):
+        text = _CODE_ROW.sub(r'| <span id="\2">\1</span>', text)
+    parts = _FENCE.split(text)
     new = [part if part.startswith("```") else _LINK.sub(replace, part) for part in parts]
     return "".join(_with_english_anchors(new, source) if source.is_chinese else new)
 

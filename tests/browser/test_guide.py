@@ -25,6 +25,7 @@ SEARCHES = [
     ("zh", "40163", "zh-CN/faq/"),
     ("zh", "刷新令牌", "zh-CN/integrate/"),
     ("zh", "手机号已被使用", "zh-CN/faq/"),
+    ("zh", "小程序", "zh-CN/"),
 ]
 
 
@@ -94,7 +95,10 @@ def test_the_language_switch_leads_to_the_same_page(screen: Screen, guide: str) 
             page.wait_for_url(f"{guide}{folder}{name}")
 
 
-def test_a_link_to_a_heading_works_in_both_languages(screen: Screen, guide: str) -> None:
+def test_links_to_headings_and_error_codes_work_in_both_languages(
+    screen: Screen, guide: str
+) -> None:
     for folder in FOLDERS.values():
-        screen.page.goto(f"{guide}{folder}operations/#upgrades")
-        expect(screen.page.locator("#upgrades")).to_be_in_viewport()
+        for page, anchor in (("operations", "upgrades"), ("errors", "code_used")):
+            screen.page.goto(f"{guide}{folder}{page}/#{anchor}")
+            expect(screen.page.locator(f"#{anchor}")).to_be_in_viewport()

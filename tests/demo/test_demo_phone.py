@@ -104,8 +104,7 @@ def test_details_of_a_request_link_to_the_section_that_explains_it(
         line = demo.page.locator(".line.answer[data-kind=login]")
         line.locator("summary").click()
         link = line.locator(".detail a").get_attribute("href")
-        demo.page.goto(f"{copy.wechat.url}/demo/{link}")
-        assert demo.page.locator("pre:target").inner_text().startswith("## The login pipeline")
+    assert link == f"{copy.service}/docs/guide/concepts/#the-login-pipeline"
 
 
 @pytest.mark.parametrize("path", ["/demo/", "/demo/demo.js", "/demo/api/traffic"])

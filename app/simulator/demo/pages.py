@@ -1,11 +1,9 @@
-"""The page of the demo phone, its assets, and the documentation that it links to."""
+"""The page of the demo phone, and its assets."""
 
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, redirect, request, send_from_directory
+from flask import Blueprint, Response, redirect, request, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
-
-from app.simulator.demo.documents import find_document
 
 FOLDER = Path(__file__).parent / "static"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
@@ -40,13 +38,6 @@ def show_page() -> Response:
 def send_asset(name: str) -> Response:
     """Send a script or style sheet."""
     return send_from_directory(FOLDER, name)
-
-
-@pages.get("/docs/<name>")
-def show_document(name: str) -> Response:
-    """Show the source of a page in docs/."""
-    document = find_document(name, request.args.get("lang") or _language())
-    return Response(document or abort(404))
 
 
 @pages.after_request

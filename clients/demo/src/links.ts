@@ -1,4 +1,4 @@
-/** The section of the documentation that explains each kind of request. */
+/** Links to the documentation site of the service: the section that explains a request. */
 
 import { language } from "./language";
 
@@ -32,6 +32,8 @@ const SECTIONS: { [kind: string]: string } = {
 };
 const LINKING = "concepts#linking";
 
+let guide = "";
+
 /** Return the link for a kind of request. */
 export function linkOf(kind: string): string {
   return addressOf(SECTIONS[kind] || "concepts#the-login-pipeline");
@@ -47,7 +49,14 @@ export function linkOfError(code: string): string {
   return addressOf(`errors#${code}`);
 }
 
-function addressOf(section: string): string {
+/** Return the address of a page or section, in the language of the demo. */
+export function addressOf(section: string): string {
   const [page, anchor] = section.split("#");
-  return `docs/${page}?lang=${language()}#${anchor}`;
+  const folder = language() === "zh" ? "zh-CN/" : "";
+  return `${guide}${folder}${page}/${anchor ? `#${anchor}` : ""}`;
+}
+
+/** Let the links lead to the site of this service. */
+export function linkToService(service: string): void {
+  guide = `${service}/docs/guide/`;
 }

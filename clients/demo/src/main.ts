@@ -3,6 +3,7 @@
 import { people, tenants } from "./backend";
 import { button, h } from "./dom";
 import { language, switchLanguage, texts } from "./language";
+import { addressOf, linkToService } from "./links";
 import { Phone } from "./phone";
 import { ScenePanel } from "./scene_panel";
 import { showTimeline } from "./timeline";
@@ -13,6 +14,7 @@ async function start(): Promise<void> {
   document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
   document.title = words.title;
   const { tenants: known, service } = await tenants();
+  linkToService(service);
   const list = h("ol", { class: "timeline" });
   const traffic = new Traffic((exchanges) => showTimeline(list, exchanges));
   const left = new Phone("left", known);
@@ -52,7 +54,7 @@ function header(service: string): HTMLElement {
     h(
       "nav",
       {},
-      h("a", { href: `docs/concepts?lang=${language()}`, target: "_blank" }, words.docs),
+      h("a", { href: addressOf("concepts"), target: "_blank", rel: "noreferrer" }, words.docs),
       h("a", { href: `${service}/console/`, target: "_blank", rel: "noreferrer" }, words.console),
       button(words.other, switchLanguage, "language"),
     ),

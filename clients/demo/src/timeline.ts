@@ -65,7 +65,7 @@ function summary(exchange: Exchange, isAnswer: boolean): HTMLElement {
       "div",
       { class: "detail" },
       h("pre", {}, readable(isAnswer ? exchange.answer : exchange.request)),
-      h("a", { href: linkOf(exchange.kind), target: "_blank" }, docs),
+      h("a", { href: linkOf(exchange.kind), target: "_blank", rel: "noreferrer" }, docs),
     ),
   );
   return details;
@@ -92,7 +92,7 @@ function note(kind: string, name: string, why: string, link: string): HTMLElemen
     { class: `note ${kind}`, "data-name": name },
     h("b", {}, `${kind === "refused" ? words.refused : words.decision}: ${name}`),
     h("span", {}, why),
-    h("small", {}, `${words.log} · `, h("a", { href: link, target: "_blank" }, words.docs)),
+    h("small", {}, `${words.log} · `, h("a", { href: link, target: "_blank", rel: "noreferrer" }, words.docs)),
   );
 }
 

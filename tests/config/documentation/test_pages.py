@@ -42,6 +42,8 @@ def text_of(sources: dict[Path, Source], page: str, text: str) -> str:
         ("decisions/0001.md", "[a](../sessions.zh-CN.md)", "[a](../sessions.md)"),
         ("clients/client.md", "![a](../docs/sessions.md)", "![a](../sessions.md)"),
         ("sessions.md", "[`a`](../app/__init__.py)", "`a`"),
+        ("decisions/0001.md", "[sessions.md](../sessions.md)", "[Sessions](../sessions.md)"),
+        ("sessions.md", "[`0001.md`](decisions/0001.md)", "[1. A decision](decisions/0001.md)"),
         ("sessions.md", "[a](https://example.com/a.md)", "[a](https://example.com/a.md)"),
         ("sessions.md", "```\n[a](../app)\n```\n", "```\n[a](../app)\n```\n"),
         ("sessions.md", "Text. 中文说明见 [s](sessions.zh-CN.md). More.", "Text. More."),
@@ -77,6 +79,12 @@ def test_chinese_page_with_other_headings_than_the_english_page_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="different headings"):
         text_of(sources, "sessions.zh-CN.md", "# 会话\n")
+
+
+def test_each_error_code_has_an_anchor(sources: dict[Path, Source]) -> None:
+    source = Source(next(iter(sources)), "errors.md")
+    source.file.write_text("| code | status |\n|---|---|\n| `code_used` | 400 |\n")
+    assert '| <span id="code_used">`code_used`</span> | 400 |' in page_text(source, sources)
 
 
 def test_anchors_are_those_of_github() -> None:

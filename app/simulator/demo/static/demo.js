@@ -1,4 +1,4 @@
-// Built from clients/demo by npm run build. Sources: ce07de44932ac4e9788eff76c513711781b4252bffd04a22d96973d39a41c672
+// Built from clients/demo by npm run build. Sources: 94dabbed1ab527faf6e8740bcec80b8fe41d9830d559a469823e9daff4060dde
 (function () {
   'use strict';
 
@@ -315,6 +315,60 @@
   /** Return the language in which the service answers. */
   function serviceLanguage() {
       return language() === "zh" ? "zh-CN" : "en";
+  }
+
+  /** Links to the documentation site of the service: the section that explains a request. */
+  const SECTIONS = {
+      "wx.login": "integrate#log-in",
+      "wx.checkSession": "concepts#social-account",
+      getPhoneNumber: "integrate#by-phone",
+      getUserProfile: "integrate#profile",
+      login: "concepts#the-login-pipeline",
+      "password-login": "integrate#by-account-and-password",
+      phone: "integrate#by-phone",
+      bind: "integrate#by-account-and-password",
+      unbind: "concepts#after-the-login",
+      profile: "integrate#profile",
+      refresh: "integrate#refresh",
+      logout: "integrate#log-out-and-leave",
+      "logout-all": "integrate#log-out-and-leave",
+      jwt: "protect-your-api#jwt",
+      me: "integrate#all-calls",
+      sessions: "concepts#session",
+      "end-device": "integrate#all-calls",
+      "close-account": "integrate#log-out-and-leave",
+      jscode2session: "concepts#the-login-pipeline",
+      stable_token: "concepts#the-login-pipeline",
+      getuserphonenumber: "integrate#by-phone",
+      push: "operations#erasure",
+      "sign-in": "console#operator-security",
+      "end-session": "console#sessions",
+      "add-customer": "console#users",
+      audit: "console#audit-log",
+  };
+  const LINKING = "concepts#linking";
+  let guide = "";
+  /** Return the link for a kind of request. */
+  function linkOf(kind) {
+      return addressOf(SECTIONS[kind] || "concepts#the-login-pipeline");
+  }
+  /** Return the link for a linking decision. */
+  function linkOfDecision() {
+      return addressOf(LINKING);
+  }
+  /** Return the link for an error code. */
+  function linkOfError(code) {
+      return addressOf(`errors#${code}`);
+  }
+  /** Return the address of a page or section, in the language of the demo. */
+  function addressOf(section) {
+      const [page, anchor] = section.split("#");
+      const folder = language() === "zh" ? "zh-CN/" : "";
+      return `${guide}${folder}${page}/${anchor ? `#${anchor}` : ""}`;
+  }
+  /** Let the links lead to the site of this service. */
+  function linkToService(service) {
+      guide = `${service}/docs/guide/`;
   }
 
   /******************************************************************************
@@ -2437,53 +2491,6 @@
       }
   }
 
-  /** The section of the documentation that explains each kind of request. */
-  const SECTIONS = {
-      "wx.login": "integrate#log-in",
-      "wx.checkSession": "concepts#social-account",
-      getPhoneNumber: "integrate#by-phone",
-      getUserProfile: "integrate#profile",
-      login: "concepts#the-login-pipeline",
-      "password-login": "integrate#by-account-and-password",
-      phone: "integrate#by-phone",
-      bind: "integrate#by-account-and-password",
-      unbind: "concepts#after-the-login",
-      profile: "integrate#profile",
-      refresh: "integrate#refresh",
-      logout: "integrate#log-out-and-leave",
-      "logout-all": "integrate#log-out-and-leave",
-      jwt: "protect-your-api#jwt",
-      me: "integrate#all-calls",
-      sessions: "concepts#session",
-      "end-device": "integrate#all-calls",
-      "close-account": "integrate#log-out-and-leave",
-      jscode2session: "concepts#the-login-pipeline",
-      stable_token: "concepts#the-login-pipeline",
-      getuserphonenumber: "integrate#by-phone",
-      push: "operations#erasure",
-      "sign-in": "console#operator-security",
-      "end-session": "console#sessions",
-      "add-customer": "console#users",
-      audit: "console#audit-log",
-  };
-  const LINKING = "concepts#linking";
-  /** Return the link for a kind of request. */
-  function linkOf(kind) {
-      return addressOf(SECTIONS[kind] || "concepts#the-login-pipeline");
-  }
-  /** Return the link for a linking decision. */
-  function linkOfDecision() {
-      return addressOf(LINKING);
-  }
-  /** Return the link for an error code. */
-  function linkOfError(code) {
-      return addressOf(`errors#${code}`);
-  }
-  function addressOf(section) {
-      const [page, anchor] = section.split("#");
-      return `docs/${page}?lang=${language()}#${anchor}`;
-  }
-
   /** One line about an answer. */
   /** Return what an answer says, such as `200 bound`. */
   function summaryOf(exchange) {
@@ -2577,7 +2584,7 @@
       if (opened.has(keyOf(exchange, isAnswer)))
           details.setAttribute("open", "");
       const name = isAnswer ? summaryOf(exchange) : kinds[exchange.kind] || exchange.kind;
-      details.append(h("summary", {}, !isAnswer && who && h("small", {}, who), h("b", {}, name), isAnswer && exchange.ended !== null && h("small", {}, milliseconds(exchange.ended - exchange.at)), h("i", { class: "arrow" })), h("div", { class: "detail" }, h("pre", {}, readable(isAnswer ? exchange.answer : exchange.request)), h("a", { href: linkOf(exchange.kind), target: "_blank" }, docs)));
+      details.append(h("summary", {}, !isAnswer && who && h("small", {}, who), h("b", {}, name), isAnswer && exchange.ended !== null && h("small", {}, milliseconds(exchange.ended - exchange.at)), h("i", { class: "arrow" })), h("div", { class: "detail" }, h("pre", {}, readable(isAnswer ? exchange.answer : exchange.request)), h("a", { href: linkOf(exchange.kind), target: "_blank", rel: "noreferrer" }, docs)));
       return details;
   }
   /** Return the decision, or the error, with the reason that the service's log gives. */
@@ -2596,7 +2603,7 @@
   }
   function note(kind, name, why, link) {
       const words = texts();
-      return h("div", { class: `note ${kind}`, "data-name": name }, h("b", {}, `${kind === "refused" ? words.refused : words.decision}: ${name}`), h("span", {}, why), h("small", {}, `${words.log} · `, h("a", { href: link, target: "_blank" }, words.docs)));
+      return h("div", { class: `note ${kind}`, "data-name": name }, h("b", {}, `${kind === "refused" ? words.refused : words.decision}: ${name}`), h("span", {}, why), h("small", {}, `${words.log} · `, h("a", { href: link, target: "_blank", rel: "noreferrer" }, words.docs)));
   }
   function milliseconds(seconds) {
       return seconds < 0.001 ? "< 1 ms" : `${Math.round(seconds * 1000)} ms`;
@@ -2689,6 +2696,7 @@
       document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
       document.title = words.title;
       const { tenants: known, service } = await tenants();
+      linkToService(service);
       const list = h("ol", { class: "timeline" });
       const traffic = new Traffic((exchanges) => showTimeline(list, exchanges));
       const left = new Phone("left", known);
@@ -2704,7 +2712,7 @@
   }
   function header(service) {
       const words = texts();
-      return h("header", {}, h("h1", {}, words.title), h("p", {}, words.about), h("nav", {}, h("a", { href: `docs/concepts?lang=${language()}`, target: "_blank" }, words.docs), h("a", { href: `${service}/console/`, target: "_blank", rel: "noreferrer" }, words.console), button(words.other, switchLanguage, "language")));
+      return h("header", {}, h("h1", {}, words.title), h("p", {}, words.about), h("nav", {}, h("a", { href: addressOf("concepts"), target: "_blank", rel: "noreferrer" }, words.docs), h("a", { href: `${service}/console/`, target: "_blank", rel: "noreferrer" }, words.console), button(words.other, switchLanguage, "language")));
   }
   start().catch((error) => document.body.append(h("p", { class: "error", role: "alert" }, String(error))));
 
