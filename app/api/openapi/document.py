@@ -17,7 +17,7 @@ from app.api.openapi.problems import default_response, error_responses, problem_
 from app.api.openapi.tags import TAGS
 from app.api.openapi.texts import INFO, LICENCE, SERVER
 from app.languages import openapi_texts
-from app.schemas.descriptions.about import summary_of
+from app.schemas.descriptions.about import COMPOSED, summary_of
 
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
@@ -65,7 +65,8 @@ def _described(spec: APISpec, server_url: str) -> dict[str, Any]:
             # Swagger UI would send the examples of optional parameters, such as a cursor.
             parameter["schema"].pop("example", None)
         for content in _json_contents(operation):
-            content |= whole_example(content["schema"], schemas, classes)
+            given = content.get("example", COMPOSED)
+            content |= whole_example(content["schema"], schemas, classes, given)
     return document
 
 

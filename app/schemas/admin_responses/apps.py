@@ -96,7 +96,8 @@ class TenantAppResponse(Response):
         allow_none=True,
         metadata=about(
             "Last result of verifying an AppSecret that WeChat has not accepted. Null once"
-            " it is accepted."
+            " it is accepted, except in the response that adds the mini-program.",
+            None,
         ),
     )
     checked_at = fields.AwareDateTime(
@@ -126,7 +127,7 @@ class VerificationResponse(Response):
 
     state = fields.String(
         metadata=about(
-            "State of the mini-program after the verification: `active` or `pending`.", "active"
+            "State of the mini-program after the verification: `active` or `pending`.", "pending"
         )
     )
     verdicts = fields.List(
