@@ -1,5 +1,6 @@
 """Whole examples of request and response bodies, composed of the examples of their fields."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import Schema
@@ -18,23 +19,25 @@ def whole_example(
 ) -> dict[str, Any]:
     """Return `example` or `examples` of a body with a schema.
 
-    A request schema with variants has an example for each. `schemas` are the components.
-    `given` are the values of an operation, see `composed`.
+    A request schema with variants has an example for each, and one with `example_fields` only
+    those. `schemas` are the components. `given` are the values of an operation, see `composed`.
     """
     example = composed(schema, schemas, given)
     found = classes.get(schema.get("$ref", "").rpartition("/")[2])
-    variants = found.variants if found and issubclass(found, RequestSchema) else {}
-    if not variants:
+    if not (found and issubclass(found, RequestSchema)):
         return {"example": example}
+    if not found.variants:
+        return {"example": _only(found.example_fields or example, example)}
     return {
         "examples": {
-            name: {
-                "summary": variant.summary,
-                "value": {one: example[one] for one in variant.fields},
-            }
-            for name, variant in variants.items()
+            name: {"summary": variant.summary, "value": _only(variant.fields, example)}
+            for name, variant in found.variants.items()
         }
     }
+
+
+def _only(fields: Iterable[str], example: dict[str, Any]) -> dict[str, Any]:
+    return {name: example[name] for name in fields}
 
 
 def composed(schema: dict[str, Any], schemas: Schemas, given: Any = COMPOSED) -> Any:
