@@ -107,7 +107,9 @@ class TenantAppResponse(Response):
 
 
 class AppUsageResponse(Response):
-    """Numbers of records, each up to 100,000. An app without records can be deleted."""
+    """Numbers of records of a mini-program. They keep it from being removed. After a release or a
+    move, they stay with the tenant.
+    """
 
     identities = fields.Integer(metadata=about("Number of WeChat identities.", 120))
     sessions = fields.Integer(metadata=about("Number of login sessions.", 340))
