@@ -249,6 +249,7 @@ def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
     AppBusy,
     AppReleaseTooLarge,
     AppClaimUnknown,
+    AppClaimChanged,
     AppClaimClosed,
     AppNotProven,
 )
