@@ -40,7 +40,11 @@ class Document(NamedTuple):
 @no_login
 def show_openapi() -> Response:
     """Return the document in the language of `lang`, or else of Accept-Language."""
-    document, server_url = find_document(chosen_language()), request.root_path or "/"
+    return _response(find_document(chosen_language()), request.root_path or "/")
+
+
+def _response(document: Document, server_url: str) -> Response:
+    """Return the document, or 304 to a client that has it."""
     tag = document.tag(server_url)
     if request.if_none_match.contains_weak(tag):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
