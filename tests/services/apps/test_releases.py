@@ -523,7 +523,7 @@ def test_unused_app_can_be_moved_to_another_tenant_and_back(
 def test_move_is_refused_if_the_claim_is_replaced_during_the_call_to_wechat(
     bob: Script, ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WeChat has not verified the new AppSecret, so the move is undone."""
+    """WeChat has not verified the new AppSecret. An unused app stays as it was."""
     claim(bob)
     original = releases.ask_claimed
 
