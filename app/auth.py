@@ -127,7 +127,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
         g.principal = principal_of(bearer_token(), even_expired=True)
         return view(*args, **kwargs)
 
-    return with_required_login("any", guarded)
+    return with_required_login("any_to_end", guarded)
 
 
 def bound_login(view: Callable[P, R]) -> Callable[P, R]:

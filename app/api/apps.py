@@ -23,6 +23,7 @@ from app.errors import (
     TokenOfAnotherApp,
     UserDisabled,
 )
+from app.schemas.descriptions import response_examples
 from app.schemas.requests import (
     CredentialsBody,
     CredentialsRequest,
@@ -70,7 +71,7 @@ def log_in(body: LoginBody) -> login.Login:
 @blp.post("/password-login")
 @no_login
 @blp.arguments(CredentialsRequest)
-@blp.response(200, LoginResponse)
+@blp.response(200, LoginResponse, example=response_examples.PASSWORD_LOGIN)
 @blp.errors(*PASSWORD_CHECK, UserDisabled)
 def log_in_with_password(body: CredentialsBody) -> login.Login:
     """Log a user in with account and password.
@@ -159,7 +160,7 @@ def bind_account(body: CredentialsBody) -> login.Login:
 @blp.post("/unbind", tags=[BINDING])
 @bound_login
 @blp.arguments(EmptyRequest, required=False)
-@blp.response(200, LoginResponse)
+@blp.response(200, LoginResponse, example=response_examples.UNBOUND_LOGIN)
 @blp.errors(NoSocialAccount)
 def unbind(body: EmptyBody) -> login.Login:
     """Unbind the WeChat identity from the user.

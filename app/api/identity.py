@@ -56,7 +56,7 @@ def verify(query: AudienceParams) -> Response:
 def verify_for_app(query: AudienceParams) -> Response:
     """Verify a login token for one mini-program.
 
-    Works like `/v1/verify`, but responds 403 to users of other mini-programs. Use it for an API
+    Works like `/v1/verify`, but responds 403 to logins in other mini-programs. Use it for an API
     that belongs to one mini-program.
     """
     return _identity_of(query)

@@ -20,9 +20,12 @@ class RequestSchema(Schema, Generic[T]):
 
     The dataclass has one field per schema field. Optional schema fields have a default in the
     dataclass. `variants` are the examples of a schema whose fields exclude each other.
+    `example_fields` are the only fields of the example. A schema of a change names one, because the
+    API explorer sends the example of a body and would overwrite every setting.
     """
 
     variants: ClassVar[Mapping[str, Variant]] = {}
+    example_fields: ClassVar[tuple[str, ...] | None] = None
     record: type[T]
 
     @post_load

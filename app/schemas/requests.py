@@ -262,6 +262,7 @@ class ProfileChangeRequest(RequestSchema[ProfileChangeBody]):
     """The profile fields that the logged-in user may change."""
 
     record = ProfileChangeBody
+    example_fields: ClassVar = ("nickname",)
 
     nickname = Name(metadata=about("New nickname, up to 64 characters.", examples.NICKNAME))
     avatar_url = AvatarUrl(metadata=about("https URL of the new avatar.", examples.AVATAR_URL))

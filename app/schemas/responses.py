@@ -114,7 +114,14 @@ class LoginResponse(Response):
             examples.OPENID,
         ),
     )
-    unionid = fields.String(allow_none=True, metadata=shown.UNIONID)
+    unionid = fields.String(
+        allow_none=True,
+        metadata=about(
+            "unionid of the person. Null after a login with account and password, or if the"
+            " mini-program is not linked to a WeChat open platform.",
+            examples.UNIONID,
+        ),
+    )
 
 
 class SessionResponse(Response):

@@ -108,7 +108,8 @@ class WeChatClient:
         """Exchange the code of a phone button for the phone number (获取手机号, getPhoneNumber).
 
         If `openid` is given, WeChat checks that the code belongs to that person. WeChat does not
-        publish the errcode of a mismatch: 40003, 40013 and 40029 raise CodeRejected.
+        publish the errcode of a mismatch: 40003, 40013 and 40029 raise CodeRejected. So do the
+        errcodes of a used code, 40029 and 40163.
 
         Raises ForeignWatermark if the phone number was issued for another app, and
         PhoneNumberMissing or PhoneCountryMissing if the response lacks the number or country code.

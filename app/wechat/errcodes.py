@@ -71,8 +71,10 @@ WITH_APP_SECRET: Meanings = {
 
 # The phone number call has no appid parameter. 40013 reports that the code belongs to another app
 # than the access token (获取手机号); any client can send such a code. WeChat does not publish the
-# errcode for a code and openid of different people. 40003 and 40029 are the likely ones.
-WITH_PHONE_CODE: Meanings = {40003: CodeRejected, 40013: CodeRejected}
+# errcode for a code and openid of different people. 40003 and 40029 are the likely ones. A used
+# phone code is documented as 40029, so 40163 means the same. CodeAlreadyUsed would tell the client
+# to call wx.login, which returns no phone code.
+WITH_PHONE_CODE: Meanings = {40003: CodeRejected, 40013: CodeRejected, 40163: CodeRejected}
 
 
 def refusal(errcode: int, rid: str | None, of_this_call: Meanings) -> WeChatError:

@@ -73,6 +73,7 @@ ONLY_PHONE: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"kind": "stale_token"}, UNAVAILABLE),
     ({"kind": "errcode", "errcode": 40013}, CODE_INVALID),
     ({"kind": "errcode", "errcode": 40003}, CODE_INVALID),
+    ({"kind": "errcode", "errcode": 40163}, CODE_INVALID),
     ({"kind": "empty_phone"}, NO_NUMBER),
     ({"kind": "no_country_code"}, NO_COUNTRY),
 ]

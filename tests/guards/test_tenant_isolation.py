@@ -47,7 +47,7 @@ BODIES: dict[str, dict[str, str]] = {
 # The name and value of the error code of each dialect for a token of another app.
 SAYS = {"gitegg": ("code", 403), "litemall": ("errno", 501)}
 LOGINS = {
-    *("none", "any", "bound", "user"),
+    *("none", "any", "any_to_end", "bound", "user"),
     *("operator", "platform", "tenant_operator", "tenant_admin"),
 }
 

@@ -49,8 +49,8 @@ def test_other_errcodes_raise_the_same_exception_for_calls_with_app_secret(errco
         assert type(refusal(errcode, None, WITH_APP_SECRET)) is meaning
 
 
-@pytest.mark.parametrize("errcode", [40003, 40013])
-def test_errcodes_40003_and_40013_of_a_phone_code_raise_code_rejected(errcode):
+@pytest.mark.parametrize("errcode", [40003, 40013, 40163])
+def test_errcodes_40003_40013_and_40163_of_a_phone_code_raise_code_rejected(errcode):
     assert type(refusal(errcode, None, WITH_PHONE_CODE)) is CodeRejected
 
 

@@ -49,6 +49,7 @@ from app.schemas.admin_responses.apps import (
     TenantAppResponse,
     VerificationResponse,
 )
+from app.schemas.descriptions import response_examples
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.apps import releases
 from app.services.apps.app_records import AppUsage
@@ -82,7 +83,7 @@ def list_apps(query: PageParams) -> Page[dict[str, Any]]:
 @tenant_admin_required
 @idempotent
 @blp.arguments(NewAppRequest)
-@blp.response(201, TenantAppResponse)
+@blp.response(201, TenantAppResponse, example=response_examples.NEW_APP)
 @blp.errors(
     AppidInvalid,
     AppExists,
@@ -248,6 +249,7 @@ def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
     AppBusy,
     AppReleaseTooLarge,
     AppClaimUnknown,
+    AppClaimChanged,
     AppClaimClosed,
     AppNotProven,
 )

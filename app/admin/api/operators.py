@@ -27,6 +27,7 @@ from app.schemas.admin_responses.operators import (
     OperatorListResponse,
     OperatorResponse,
 )
+from app.schemas.descriptions import response_examples
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.operators import listed_operators, operators
@@ -51,7 +52,7 @@ def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
 @step_up_required
 @idempotent
 @blp.arguments(NewOperatorRequest)
-@blp.response(201, InvitationResponse)
+@blp.response(201, InvitationResponse, example=response_examples.INVITED_OPERATOR)
 @blp.errors(OperatorExists, TenantUnknown)
 def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
     """Invite an operator.
@@ -71,7 +72,7 @@ def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
 @platform_login
 @step_up_required
 @blp.arguments(OperatorChangeRequest)
-@blp.response(200, OperatorResponse)
+@blp.response(200, OperatorResponse, example=response_examples.DISABLED_OPERATOR)
 @blp.errors(OperatorUnknown, TenantUnknown, SelfChangeRefused, LastPlatformOperator)
 def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_operators.ShownOperator:
     """Change an operator.
@@ -92,7 +93,7 @@ def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_opera
 @platform_login
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
-@blp.response(200, InvitationResponse)
+@blp.response(200, InvitationResponse, example=response_examples.RESET_OPERATOR)
 @blp.errors(OperatorUnknown, SelfResetRefused, LastPlatformOperator)
 def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
     """Reset an operator.

@@ -15,7 +15,7 @@ from app.errors import ImportConfirmed, ImportUnknown
 from app.languages import accepted_language, all_translated
 from app.schemas.admin_imports import PreviewResponse, ProgressResponse
 from app.schemas.admin_requests.users import ExportBody, ExportRequest
-from app.schemas.descriptions import examples
+from app.schemas.descriptions import examples, response_examples
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.user_import import run
 from app.services.user_import.files import LARGEST_FILE, read_user_file
@@ -39,7 +39,7 @@ FILE = {
 @blp.post("/imports")
 @tenant_admin_required
 @blp.doc(requestBody=FILE)
-@blp.response(200, PreviewResponse)
+@blp.response(200, PreviewResponse, example=response_examples.GOOD_PREVIEW)
 @blp.errors(*USER_FILE)
 def preview_users() -> dict[str, Any]:
     """Preview an import.

@@ -35,6 +35,7 @@ from app.schemas.admin_requests.users import (
     UserPasswordRequest,
 )
 from app.schemas.admin_responses.users import EndedResponse, UserListResponse, UserPageResponse
+from app.schemas.descriptions import response_examples
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.tenant_admin import user_changes, users
@@ -70,7 +71,7 @@ def find_users(query: UserListParams) -> Page[FoundUser]:
 @tenant_admin_required
 @idempotent
 @blp.arguments(NewUserRequest)
-@blp.response(201, UserPageResponse)
+@blp.response(201, UserPageResponse, example=response_examples.NEW_USER)
 @blp.errors(
     AccountExists, PhoneTaken, *NEW_PASSWORD, PhoneInvalid, PhoneNotMobile, PhonePlusMissing
 )
@@ -107,7 +108,7 @@ def show_user(user_id: UUID) -> UserPage:
 @blp.patch("/<uuid:user_id>")
 @tenant_admin_required
 @blp.arguments(UserChangeRequest)
-@blp.response(200, UserPageResponse)
+@blp.response(200, UserPageResponse, example=response_examples.DISABLED_USER)
 @blp.errors(UserUnknown, UserMerged)
 def change_user(body: UserChangeBody, user_id: UUID) -> UserPage:
     """Disable or enable a user.
@@ -150,7 +151,7 @@ def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
 @blp.post("/<uuid:user_id>/merge")
 @tenant_admin_required
 @blp.arguments(MergeRequest)
-@blp.response(200, UserPageResponse)
+@blp.response(200, UserPageResponse, example=response_examples.MERGED_USER)
 @blp.errors(UserUnknown, UserMerged, UserDisabled, BothHavePhones)
 def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
     """Merge a user into another user.
@@ -166,7 +167,7 @@ def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
 @blp.post("/<uuid:user_id>/undo-merge")
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
-@blp.response(200, UserPageResponse)
+@blp.response(200, UserPageResponse, example=response_examples.RESTORED_USER)
 @blp.errors(UserUnknown, NotMerged, MergeTooOld, MergedIdentitiesGone)
 def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
     """Undo a merge.

@@ -12,12 +12,12 @@ from marshmallow import Schema
 
 from app.api.blueprint import ERROR_CODES, PROBLEM
 from app.api.openapi.examples import whole_example
-from app.api.openapi.parameters import PATH_PARAMETERS
+from app.api.openapi.parameters import path_parameter
 from app.api.openapi.problems import default_response, error_responses, problem_examples
 from app.api.openapi.tags import TAGS
 from app.api.openapi.texts import INFO, LICENCE, SERVER
 from app.languages import openapi_texts
-from app.schemas.descriptions.about import summary_of
+from app.schemas.descriptions.about import COMPOSED, summary_of
 
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
@@ -55,9 +55,9 @@ def _described(spec: APISpec, server_url: str) -> dict[str, Any]:
         del schemas[name]
     for name, schema in schemas.items():
         schema["description"] = summary_of(classes[name])
-    for item in document["paths"].values():
+    for path, item in document["paths"].items():
         for parameter in item.get("parameters", ()):
-            description, example = PATH_PARAMETERS[parameter["name"]]
+            description, example = path_parameter(path, parameter["name"])
             parameter |= {"description": description, "example": example}
     for _, _, operation in operations_of(document):
         _unwrap(operation)
@@ -65,7 +65,8 @@ def _described(spec: APISpec, server_url: str) -> dict[str, Any]:
             # Swagger UI would send the examples of optional parameters, such as a cursor.
             parameter["schema"].pop("example", None)
         for content in _json_contents(operation):
-            content |= whole_example(content["schema"], schemas, classes)
+            given = content.get("example", COMPOSED)
+            content |= whole_example(content["schema"], schemas, classes, given)
     return document
 
 

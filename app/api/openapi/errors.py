@@ -26,15 +26,15 @@ IDEMPOTENT: Failures = (
     failures.RequestInvalid,
 )
 
-LOGIN: Failures = (
+LOGIN_EVEN_EXPIRED: Failures = (
     failures.TokenMissing,
     failures.TokenInvalid,
     failures.TokensDiffer,
-    failures.SessionExpired,
     failures.SessionEnded,
     failures.SessionReplaced,
     failures.SessionRevoked,
 )
+LOGIN: Failures = (*LOGIN_EVEN_EXPIRED, failures.SessionExpired)
 ENABLED: Failures = (failures.AppDisabled, failures.TenantDisabled, failures.UserDisabled)
 OPERATOR: Failures = (
     failures.TokenMissing,
@@ -46,6 +46,7 @@ OPERATOR: Failures = (
 OF_LOGIN: dict[str, Failures] = {
     "none": (),
     "any": LOGIN + ENABLED,
+    "any_to_end": LOGIN_EVEN_EXPIRED + ENABLED,
     "bound": (*LOGIN, *ENABLED, failures.LoginUnbound),
     "user": (*LOGIN, failures.NoUser, failures.SwitchedOff, failures.TokenOfAnotherTenant),
     "operator": OPERATOR,

@@ -20,3 +20,19 @@ PATH_PARAMETERS = {
     "import_id": ("The `import_id` of the preview.", examples.IMPORT_ID),
     "operator_id": ("The id of an operator, from the list of operators.", examples.OPERATOR_ID),
 }
+# Back ends call these paths. Their parameters name the audience of a login token.
+OF_PATH = {
+    "/v1/apps/{appid}/verify": (
+        "The appid of the only accepted mini-program. Tokens of other mini-programs get 403.",
+        examples.APPID,
+    ),
+    "/v1/tenants/{slug}/verify": (
+        "The slug of the only accepted tenant. Tokens of other tenants get 403.",
+        examples.SLUG,
+    ),
+}
+
+
+def path_parameter(path: str, name: str) -> tuple[str, str]:
+    """Return the description and the example of a path parameter."""
+    return OF_PATH.get(path) or PATH_PARAMETERS[name]

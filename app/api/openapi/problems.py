@@ -4,8 +4,8 @@ from itertools import groupby
 from typing import Any
 
 from app.api.openapi.errors import ANYWHERE
-from app.api.openapi.texts import ANY_ERROR, ERRORS, RETRY_AFTER
-from app.errors import FAILURES, Failure
+from app.api.openapi.texts import ANY_ERROR, CODE_ERRORS, ERRORS, RETRY_AFTER
+from app.errors import FAILURES, CodeInvalid, Failure
 from app.languages import all_translated, openapi_texts
 from app.problems import problem_details
 
@@ -43,16 +43,21 @@ def message_of(failure: type[Failure], language: str) -> str:
 
 def error_responses(codes: list[str], language: str) -> dict[str, Any]:
     """Return the response object of each status of the codes, which are sorted by status."""
-    texts = openapi_texts([*ERRORS.values(), RETRY_AFTER], language)
+    texts = openapi_texts([*ERRORS.values(), CODE_ERRORS, RETRY_AFTER], language)
     by_status = groupby(codes, lambda code: FAILURES[code].status)
+    listed = {status: list(group) for status, group in by_status}
     responses = {
-        status: _response(texts[ERRORS[status]], list(group), language)
-        for status, group in by_status
+        status: _response(texts[_text_of(status, group)], group, language)
+        for status, group in listed.items()
     }
     header = {"description": texts[RETRY_AFTER], "schema": {"type": "integer"}, "example": 5}
     for status in responses.keys() & MAY_BE_RETRIED:
         responses[status]["headers"] = {"Retry-After": header}
     return {str(status): response for status, response in responses.items()}
+
+
+def _text_of(status: int, codes: list[str]) -> str:
+    return CODE_ERRORS if CodeInvalid.code in codes else ERRORS[status]
 
 
 def default_response(language: str) -> dict[str, Any]:

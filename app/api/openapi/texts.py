@@ -23,15 +23,15 @@ below `/v1/admin/` needs the JWT of an operator instead.
 `detail` is a message for people, in the language of `Accept-Language`. New codes and new response \
 fields may be added at any time.
 
-**Requests.** Bodies are JSON in UTF-8, up to 64 KB. Unknown fields are rejected. Times are in \
-UTC (RFC 3339), ids are UUIDs, phone numbers are in E.164 format. The response header \
-`X-Request-Id` identifies a request in the log."""
+**Requests.** Bodies are JSON in UTF-8, up to 64 KB, except the CSV or XLSX file of an import, up \
+to 5 MB. Unknown body fields are rejected. Times are in UTC (RFC 3339), ids are UUIDs, phone \
+numbers are in E.164 format. The response header `X-Request-Id` identifies a request in the log."""
 
 SERVER = "This deployment, including the path prefix of the proxy in front of it, if there is one."
 
 ANY_ERROR = "Errors that every operation may return."
 ERRORS = {
-    400: "The request is malformed, or WeChat does not accept the code.",
+    400: "The request is malformed.",
     401: "The login or the credentials are missing, wrong or no longer valid.",
     403: "The request is not allowed.",
     404: "The object does not exist, or you may not see it.",
@@ -43,6 +43,9 @@ ERRORS = {
     502: "WeChat does not accept the settings of the mini-program.",
     503: "Not available right now. `Retry-After` says when to try again, if it is present.",
 }
+
+# Of 400 responses to operations with a code of WeChat.
+CODE_ERRORS = "The request is malformed, or WeChat does not accept the code."
 
 RETRY_AFTER = "Seconds to wait before the next attempt. Absent if a retry would not help."
 

@@ -1,6 +1,8 @@
 """The OpenAPI document at /openapi.json, in English or Chinese."""
 
 import json
+from hashlib import sha256
+from http import HTTPStatus
 from typing import NamedTuple
 
 from flask import Blueprint, Response, current_app, request
@@ -15,6 +17,7 @@ blp = Blueprint("openapi", __name__)
 # The server URL depends on the request: a proxy may add a path prefix.
 SERVER_MARK = "urn:wxpass:server"
 EXTENSION = "openapi_documents"
+TAG_CHARS = 32
 
 
 class Document(NamedTuple):
@@ -22,6 +25,11 @@ class Document(NamedTuple):
 
     before: str
     after: str
+    digest: str
+
+    def tag(self, url: str) -> str:
+        """Return the entity tag of the document with a server URL."""
+        return sha256(f"{self.digest} {url}".encode()).hexdigest()[:TAG_CHARS]
 
     def with_server(self, url: str) -> str:
         """Return the JSON text of the document with a server URL."""
@@ -32,8 +40,21 @@ class Document(NamedTuple):
 @no_login
 def show_openapi() -> Response:
     """Return the document in the language of `lang`, or else of Accept-Language."""
-    text = find_document(chosen_language()).with_server(request.root_path or "/")
-    return Response(text, content_type="application/json", headers={"Vary": "Accept-Language"})
+    return _response(find_document(chosen_language()), request.root_path or "/")
+
+
+def _response(document: Document, server_url: str) -> Response:
+    """Return the document, or 304 to a client that has it."""
+    tag = document.tag(server_url)
+    if request.if_none_match.contains_weak(tag):
+        response = Response(status=HTTPStatus.NOT_MODIFIED)
+    else:
+        response = Response(document.with_server(server_url), content_type="application/json")
+    response.set_etag(tag)
+    response.headers["Vary"] = "Accept-Language"
+    # A client may keep the document, and asks whether it has changed before each use.
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def chosen_language() -> str:
@@ -49,5 +70,5 @@ def find_document(language: str) -> Document:
         document = build_document(api.spec, SERVER_MARK, language)
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         before, _, after = text.partition(json.dumps(SERVER_MARK))
-        documents[language] = Document(before, after)
+        documents[language] = Document(before, after, sha256(text.encode()).hexdigest())
     return documents[language]

@@ -1,7 +1,7 @@
 """Request schemas of a tenant's mini-programs."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from marshmallow import fields, validate
 
@@ -98,6 +98,7 @@ class AppChangeRequest(ChangeRequest[AppChangeBody]):
     """New settings of a mini-program. Fields that are not sent stay unchanged."""
 
     record = AppChangeBody
+    example_fields: ClassVar = ("name",)
 
     name = Label(metadata=about("Display name, up to 64 characters.", examples.APP_NAME))
     registration = fields.String(
@@ -156,6 +157,7 @@ class SecretsRequest(ChangeRequest[SecretsBody]):
     """New secrets of a mini-program. null removes a secret. Omitted secrets stay unchanged."""
 
     record = SecretsBody
+    example_fields: ClassVar = ("next_secret",)
 
     secret = Shaped(
         APP_SECRET,

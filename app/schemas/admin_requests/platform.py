@@ -65,6 +65,7 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
     """New settings of a tenant. Fields that are not sent stay unchanged."""
 
     record = TenantChangeBody
+    example_fields: ClassVar = ("name",)
 
     name = Label(
         metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)

@@ -96,7 +96,8 @@ class TenantAppResponse(Response):
         allow_none=True,
         metadata=about(
             "Last result of verifying an AppSecret that WeChat has not accepted. Null once"
-            " it is accepted."
+            " it is accepted, except in the response that adds the mini-program.",
+            None,
         ),
     )
     checked_at = fields.AwareDateTime(
@@ -106,7 +107,9 @@ class TenantAppResponse(Response):
 
 
 class AppUsageResponse(Response):
-    """Numbers of records, each up to 100,000. An app without records can be deleted."""
+    """Numbers of records of a mini-program. They keep it from being removed. After a release or a
+    move, they stay with the tenant.
+    """
 
     identities = fields.Integer(metadata=about("Number of WeChat identities.", 120))
     sessions = fields.Integer(metadata=about("Number of login sessions.", 340))
@@ -126,7 +129,7 @@ class VerificationResponse(Response):
 
     state = fields.String(
         metadata=about(
-            "State of the mini-program after the verification: `active` or `pending`.", "active"
+            "State of the mini-program after the verification: `active` or `pending`.", "pending"
         )
     )
     verdicts = fields.List(

@@ -108,7 +108,8 @@ def move_app(
 
     For platform admins only. Verifies the AppSecret of the claim with WeChat first, unless
     `unproven`. Users, identities and settings stay with the previous tenant. Raises
-    AppClaimUnknown, AppClaimClosed, AppNotProven, and the exceptions of `release_app`.
+    AppClaimUnknown, AppClaimClosed, AppNotProven, AppClaimChanged if the claim was replaced during
+    the call to WeChat, and the exceptions of `release_app`.
     """
     tenant_id, to_id = tenant_id_of(tenant_slug), tenant_id_of(to_slug)
     claimed = _claim_of(to_id, tenant_id, appid)

@@ -48,7 +48,7 @@ interface components {
              */
             token: string;
             /**
-             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @description unionid of the person. Null after a login with account and password, or if the mini-program is not linked to a WeChat open platform.
              * @example oExample0unionid0of0wang0000
              */
             unionid: string | null;

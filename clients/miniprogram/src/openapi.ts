@@ -436,7 +436,7 @@ export interface components {
              */
             token: string;
             /**
-             * @description unionid of the person. Null if the mini-program is not linked to a WeChat open platform.
+             * @description unionid of the person. Null after a login with account and password, or if the mini-program is not linked to a WeChat open platform.
              * @example oExample0unionid0of0wang0000
              */
             unionid: string | null;
@@ -1516,10 +1516,10 @@ export interface operations {
                      * @example {
                      *       "bound": true,
                      *       "expires_in": 7200,
-                     *       "openid": "oAcme0example0openid0of0wang",
+                     *       "openid": null,
                      *       "refresh_token": "wxr_example-refresh-token",
                      *       "token": "wxp_example-login-token",
-                     *       "unionid": "oExample0unionid0of0wang0000",
+                     *       "unionid": null,
                      *       "user": {
                      *         "account": "wang.xiaoming",
                      *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
@@ -1699,21 +1699,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "bound": true,
+                     *       "bound": false,
                      *       "expires_in": 7200,
                      *       "openid": "oAcme0example0openid0of0wang",
-                     *       "refresh_token": "wxr_example-refresh-token",
+                     *       "refresh_token": null,
                      *       "token": "wxp_example-login-token",
                      *       "unionid": "oExample0unionid0of0wang0000",
-                     *       "user": {
-                     *         "account": "wang.xiaoming",
-                     *         "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
-                     *         "gender": 0,
-                     *         "id": "0199c0de-0000-7000-8000-000000000001",
-                     *         "level": 0,
-                     *         "nickname": "王小明",
-                     *         "phone": "+8613800138000"
-                     *       }
+                     *       "user": null
                      *     }
                      */
                     "application/json": components["schemas"]["LoginResponse"];
@@ -1793,8 +1785,6 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "avatar_url": "https://cdn.acme.example/avatars/wang.jpg",
-                 *       "gender": 0,
                  *       "nickname": "王小明"
                  *     }
                  */

@@ -184,3 +184,17 @@ def test_every_openapi_schema_has_types_and_lists_only_existing_required_fields(
         assert set(schema.get("required", [])) <= set(schema["properties"])
         for field in schema["properties"].values():
             assert {"type", "$ref", "anyOf", "allOf"} & set(field), name
+
+
+def test_the_parameters_of_verify_paths_are_the_audience_of_the_token(
+    document: dict[str, Any],
+) -> None:
+    """Back ends call these paths. The roles of operators do not matter there."""
+    for path in ("/v1/apps/{appid}/verify", "/v1/tenants/{slug}/verify"):
+        (parameter,) = document["paths"][path]["parameters"]
+        assert "only accepted" in parameter["description"]
+        assert "403" in parameter["description"]
+    for path, item in document["paths"].items():
+        for parameter in item.get("parameters", ()):
+            is_of_operators = "Operators" in parameter["description"]
+            assert is_of_operators <= path.startswith("/v1/admin/"), path

@@ -84,6 +84,23 @@ def test_every_error_code_is_documented_by_an_operation_or_returned_elsewhere(
     assert not documented & elsewhere
 
 
+def test_only_a_logout_accepts_expired_tokens(document: Json) -> None:
+    codes = codes_by_operation(document)
+    tokens = {name for name, listed in codes.items() if "token_missing" in listed}
+    admin = {name for name in tokens if "sign_in_expired" in codes[name]}
+    expired = {name for name, listed in codes.items() if "session_expired" in listed}
+    assert tokens - admin - expired == {"log_out"}
+
+
+def test_only_operations_with_a_wechat_code_mention_the_code(document: Json) -> None:
+    for operation in operations(document):
+        codes = codes_by_operation(document)[operation.name]
+        response = operation.described["responses"].get("400", {"description": ""})
+        mentions = "WeChat does not accept the code" in response["description"].split("\n")[0]
+        assert mentions == ("code_invalid" in codes), operation.name
+        assert ("502" in operation.described["responses"]) == mentions, operation.name
+
+
 def test_an_undocumented_error_is_recorded(
     app: Flask,
     client: Client,

@@ -115,6 +115,24 @@ def test_variants_of_a_request_contain_each_field_at_least_once(document: Json) 
             assert used == set(schema["properties"]), operation.name
 
 
+def test_examples_of_changes_change_one_thing(document: Json) -> None:
+    """The API explorer fills in the example, which must not overwrite every setting if sent."""
+    changes = {
+        one.name: examples_of(one.described["requestBody"]["content"][JSON])
+        for one in operations(document)
+        if one.method == "PATCH" or one.name == "set_app_secrets"
+    }
+    assert {name: [set(one) for one in found] for name, found in changes.items()} == {
+        "change_me": [{"nickname"}],
+        "change_app": [{"name"}],
+        "set_app_secrets": [{"next_secret"}],
+        "change_tenant": [{"name"}],
+        # A role needs its tenant.
+        "change_operator": [{"status"}, {"role", "tenant"}],
+        "change_user": [{"status"}],
+    }
+
+
 def test_tokens_in_examples_are_obviously_not_real(document: Json) -> None:
     text = json.dumps(document, ensure_ascii=False)
     tokens = set(re.findall(r"wx[pr]_[\w-]+|eyJ[\w.-]+", text))

@@ -520,6 +520,24 @@ def test_unused_app_can_be_moved_to_another_tenant_and_back(
     assert ann("GET", HERE).json["state"] == "active"
 
 
+def test_move_is_refused_if_the_claim_is_replaced_during_the_call_to_wechat(
+    bob: Script, ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WeChat has not verified the new AppSecret. An unused app stays as it was."""
+    claim(bob)
+    original = releases.ask_claimed
+
+    def ask_and_replace(*given: Any) -> Any:
+        verdict = original(*given)
+        assert bob("PUT", f"{THERE}/secrets", json={"secret": WRONG}).status_code == 200
+        return verdict
+
+    monkeypatch.setattr(releases, "ask_claimed", ask_and_replace)
+    before = rows("SELECT * FROM wechat_apps ORDER BY appid")
+    assert failure(move(ops)) == (409, "app_claim_changed")
+    assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
+
+
 def test_move_requires_a_claim_with_a_secret_that_wechat_accepts(
     ann: Script, bob: Script, ops: Script, wechat: WeChat, rows: Reader
 ) -> None:
