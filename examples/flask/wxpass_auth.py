@@ -19,14 +19,23 @@ TENANT = os.environ.get("WXPASS_TENANT", "acme")
 APPIDS = os.environ.get("WXPASS_APPIDS", "wxaaaa000000000001,wxaaaa000000000002").split(",")
 ISSUER = os.environ.get("WXPASS_ISSUER", "wxpass")
 
-TIMEOUT = (1, 2)  # seconds to connect, and to wait for the answer
+TIMEOUT = (1, 2)  # seconds to connect, and to wait for each part of the answer
 KEEP_SECONDS = 300  # how long the public keys are kept
 REFETCH_SECONDS = 5  # at most one request for the public keys in this time
 CLOCK_SKEW_SECONDS = 30
 BEARER = re.compile(r"bearer ([A-Za-z0-9._~+/=-]{1,4096})", re.IGNORECASE)
 
-http = requests.Session()
-http.trust_env = False  # an entry in .netrc would replace the client's token
+
+class Http(threading.local):
+    """A session of `requests` for each thread, because threads must not share one."""
+
+    def __init__(self) -> None:
+        self.session = requests.Session()
+        # An entry in .netrc would replace the client's token, and a proxy could read it.
+        self.session.trust_env = False
+
+
+http = Http()
 
 View = Callable[..., Any]
 
@@ -62,7 +71,7 @@ class PublicKeys:
         began = time.monotonic()
         try:
             url = f"{WXPASS_URL}/.well-known/jwks.json"
-            answer = http.get(url, timeout=TIMEOUT, allow_redirects=False)
+            answer = http.session.get(url, timeout=TIMEOUT, allow_redirects=False)
             if answer.status_code == HTTPStatus.OK:
                 keys = jwt.PyJWKSet.from_dict(answer.json()).keys
                 self._keys = {key.key_id: key for key in keys if key.key_id}
@@ -104,7 +113,7 @@ def user_of_login_token(token: str) -> str:
     if language := request.headers.get("Accept-Language"):
         headers["Accept-Language"] = language
     try:
-        answer = http.get(
+        answer = http.session.get(
             f"{WXPASS_URL}/v1/verify",
             params={"tenant": TENANT},
             headers=headers,

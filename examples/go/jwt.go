@@ -129,14 +129,16 @@ func (keys *publicKeys) fetch(now time.Time) {
 		return
 	}
 	defer answer.Body.Close()
-	var set struct {
-		Keys []struct{ Kid, Kty, Crv, X string }
-	}
+	var set struct{ Keys []json.RawMessage }
 	if answer.StatusCode != http.StatusOK || json.NewDecoder(answer.Body).Decode(&set) != nil {
 		return
 	}
 	fetched := map[string]ed25519.PublicKey{}
-	for _, key := range set.Keys {
+	for _, text := range set.Keys {
+		var key struct{ Kid, Kty, Crv, X string }
+		if json.Unmarshal(text, &key) != nil {
+			continue
+		}
 		x, err := base64.RawURLEncoding.DecodeString(key.X)
 		if err == nil && key.Kty == "OKP" && key.Crv == "Ed25519" && len(x) == ed25519.PublicKeySize {
 			fetched[key.Kid] = x

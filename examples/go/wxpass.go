@@ -23,10 +23,18 @@ var bearer = regexp.MustCompile(`^(?i:bearer) ([A-Za-z0-9._~+/=-]+)$`)
 
 const longestToken = 4096
 
-// client ends a request to wxpass after two seconds and follows no redirects.
+// client ends a request to wxpass after two seconds and follows no redirects. It ignores HTTP_PROXY,
+// because a proxy could read the login tokens.
 var client = &http.Client{
 	Timeout:       2 * time.Second,
+	Transport:     withoutProxy(),
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+func withoutProxy() *http.Transport {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil
+	return transport
 }
 
 type contextKey struct{}

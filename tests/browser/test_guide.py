@@ -23,7 +23,7 @@ SEARCHES = [
     ("en", "40163", "faq/"),
     ("en", "refresh token", "refresh"),
     ("zh", "40163", "zh-CN/faq/"),
-    ("zh", "刷新令牌", "zh-CN/integrate/"),
+    ("zh", "刷新凭证", "zh-CN/integrate/"),
     ("zh", "手机号已被使用", "zh-CN/faq/"),
     ("zh", "小程序", "zh-CN/"),
 ]

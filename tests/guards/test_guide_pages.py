@@ -21,6 +21,8 @@ MOST_LINES = 200
 # A line with nothing but a file name, and the code block below it.
 NAMED_BLOCK = re.compile(r"^`([\w./-]+)`[:：]\n\n```\w+\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
+# "（英文）" marks the link before it, "（均为英文）" all links of the list before it.
+ENGLISH_LINKS = re.compile(r"((?:\[[^\]]*\]\([^)]+\)(?:、| 和 |和)?)+)（(均为)?英文）")
 ENTRY = re.compile(r"^- \[([^\]]+)\]\(([^)]+)\): (.+)$")
 
 
@@ -48,6 +50,22 @@ def test_a_chinese_page_links_to_the_chinese_version_of_translated_pages(name: s
     links = LINK.findall((DOCS / f"{name}.zh-CN.md").read_text())
     english = {f"{other}.md" for other in TRANSLATED} - {f"{name}.md"}
     assert english & {link.partition("#")[0] for link in links} == set()
+
+
+CHINESE_PAGES = sorted(
+    path
+    for folder in (ROOT, DOCS, ROOT / "clients/miniprogram", EXAMPLES)
+    for path in folder.glob("*.zh-CN.md")
+)
+
+
+@pytest.mark.parametrize("path", CHINESE_PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_chinese_page_marks_no_link_to_a_chinese_page_as_english(path: Path) -> None:
+    marked: list[str] = []
+    for links, is_list in ENGLISH_LINKS.findall(path.read_text()):
+        targets = [link.partition("#")[0] for link in LINK.findall(links)]
+        marked += targets if is_list else targets[-1:]
+    assert [link for link in marked if link.endswith(".zh-CN.md")] == []
 
 
 @pytest.mark.parametrize("name", TRANSLATED)

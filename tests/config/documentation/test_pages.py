@@ -7,7 +7,7 @@ import pytest
 from config.documentation.pages import Source, anchors, front_matter, page_text
 
 ENGLISH = "# Sessions\n\nText.\n\n## Refresh a token\n"
-CHINESE = "# 会话\n\n[刷新](#刷新令牌)\n\n## 刷新令牌\n"
+CHINESE = "# 会话\n\n[刷新](#刷新凭证)\n\n## 刷新凭证\n"
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def test_search_prefers_answers_to_design(page: str, boost: float) -> None:
 
 def test_headings_of_a_chinese_page_have_the_english_anchors(sources: dict[Path, Source]) -> None:
     assert text_of(sources, "sessions.zh-CN.md", CHINESE) == (
-        "# 会话 {#sessions}\n\n[刷新](#refresh-a-token)\n\n## 刷新令牌 {#refresh-a-token}\n"
+        "# 会话 {#sessions}\n\n[刷新](#refresh-a-token)\n\n## 刷新凭证 {#refresh-a-token}\n"
     )
 
 
 def test_link_to_a_chinese_heading_has_the_english_anchor(sources: dict[Path, Source]) -> None:
-    text = "[刷新](../docs/sessions.zh-CN.md#刷新令牌)"
+    text = "[刷新](../docs/sessions.zh-CN.md#刷新凭证)"
     assert text_of(sources, "clients/client.md", text) == "[刷新](../sessions.md#refresh-a-token)"
 
 

@@ -22,8 +22,11 @@ public class LoginTokenFilter extends OncePerRequestFilter {
     private final String tenant;
 
     public LoginTokenFilter(String url, String tenant) {
-        // Java's client follows no redirects by default.
-        var client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
+        // Java's client follows no redirects by default. A proxy could read the login tokens.
+        var client = HttpClient.newBuilder()
+                .connectTimeout(Duration.ofSeconds(1))
+                .proxy(HttpClient.Builder.NO_PROXY)
+                .build();
         var factory = new JdkClientHttpRequestFactory(client);
         factory.setReadTimeout(Duration.ofSeconds(2));
         this.wxpass = RestClient.builder().baseUrl(url).requestFactory(factory).build();

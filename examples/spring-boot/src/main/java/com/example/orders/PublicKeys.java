@@ -11,6 +11,7 @@ import java.security.KeyFactory;
 import java.security.PublicKey;
 import java.security.spec.EdECPoint;
 import java.security.spec.EdECPublicKeySpec;
+import java.security.spec.InvalidKeySpecException;
 import java.security.spec.NamedParameterSpec;
 import java.time.Duration;
 import java.time.Instant;
@@ -33,7 +34,10 @@ public final class PublicKeys {
     private record Fetched(Map<String, PublicKey> byId, Instant at) {}
 
     private final HttpClient client =
-            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(1)).build();
+            HttpClient.newBuilder()
+                    .connectTimeout(Duration.ofSeconds(1))
+                    .proxy(HttpClient.Builder.NO_PROXY)
+                    .build();
     private final HttpRequest request;
     private final Function<String, Map<String, Object>> json;
     private volatile Fetched fetched = new Fetched(Map.of(), Instant.EPOCH);
@@ -71,20 +75,24 @@ public final class PublicKeys {
             }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
-        } catch (IOException | GeneralSecurityException | RuntimeException failed) {
+        } catch (IOException | RuntimeException failed) {
             // The present keys are used until they are too old.
         } finally {
             triedAt = Instant.now();
         }
     }
 
-    private static Map<String, PublicKey> keysOf(Map<String, Object> set)
-            throws GeneralSecurityException {
+    /** Return the Ed25519 keys of a key set by id. Malformed keys are skipped. */
+    private static Map<String, PublicKey> keysOf(Map<String, Object> set) {
         var keys = new HashMap<String, PublicKey>();
         for (var entry : (List<?>) set.get("keys")) {
-            var key = (Map<?, ?>) entry;
-            if ("OKP".equals(key.get("kty")) && "Ed25519".equals(key.get("crv"))) {
-                keys.put((String) key.get("kid"), ed25519((String) key.get("x")));
+            try {
+                var key = (Map<?, ?>) entry;
+                if ("OKP".equals(key.get("kty")) && "Ed25519".equals(key.get("crv"))) {
+                    keys.put((String) key.get("kid"), ed25519((String) key.get("x")));
+                }
+            } catch (GeneralSecurityException | RuntimeException malformed) {
+                // The other keys are still used.
             }
         }
         return keys;
@@ -93,6 +101,9 @@ public final class PublicKeys {
     /** Return a key from its 32 bytes: y, least byte first, and the sign of x in the last bit. */
     private static PublicKey ed25519(String encoded) throws GeneralSecurityException {
         var bytes = Base64.getUrlDecoder().decode(encoded);
+        if (bytes.length != 32) {
+            throw new InvalidKeySpecException("An Ed25519 key has 32 bytes.");
+        }
         var isOdd = (bytes[31] & 0x80) != 0;
         bytes[31] &= 0x7f;
         for (int low = 0, high = 31; low < high; low++, high--) {
