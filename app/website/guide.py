@@ -29,10 +29,15 @@ PROBLEM = "application/problem+json"
 @guide.get("/docs/guide/<path:name>")
 @no_login
 def show_guide(name: str = "") -> Response:
-    """Send a page or a file of the documentation site.
+    """Send a page or a file of the documentation site."""
+    return _send_or_explain(name)
 
-    Without such a page, browsers get a page that leads to the start of the site, and other clients
-    NotFound. While the site is not built, all get a page that reloads by itself.
+
+def _send_or_explain(name: str) -> Response:
+    """Return a file, or a page that explains why there is none.
+
+    While the site is not built, all clients get a page that reloads by itself. For an unknown file,
+    browsers get a page that leads to the start of the site. Raises NotFound for other clients.
     """
     if not documentation.HOME.exists():
         return _show_build(name)
@@ -41,8 +46,12 @@ def show_guide(name: str = "") -> Response:
     except NotFound:
         if request.accept_mimetypes.best_match([PROBLEM, "text/html"]) != "text/html":
             raise
-        _speak(name)
-        return show("website/guide_not_found.html", LANDING, 404)
+        return _show_unknown(name)
+
+
+def _show_unknown(name: str) -> Response:
+    _speak(name)
+    return show("website/guide_not_found.html", LANDING, 404)
 
 
 def _show_build(name: str) -> Response:
