@@ -6,7 +6,7 @@ from flask_babel import get_locale
 from app.headers import nonce, policy_of
 from app.languages import SPOKEN
 from app.website.demo import find_demo
-from app.website.links import find_guide
+from app.website.links import find_console, find_guide
 from app.website.static_files import url_of
 
 
@@ -31,4 +31,5 @@ def _common_values() -> dict[str, object]:
         "url_of": url_of,
         "find_demo": find_demo,
         "guide": find_guide(),
+        "console": find_console(),
     }
