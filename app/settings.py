@@ -40,6 +40,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "WXPASS_PRODUCTION": config.production,
         "ALLOWED_HOSTS": config.allowed_hosts,
         "WXPASS_WEBSITE": config.website,
+        "WXPASS_GUIDE_URL": config.guide_url,
         "DEMO_PHONE_URL": config.demo_phone_url,
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,

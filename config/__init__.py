@@ -29,7 +29,7 @@ from config.readers import (
     read_trusted_proxies,
     read_worker_connections,
 )
-from config.website_readers import read_demo_phone_url, read_website
+from config.website_readers import read_demo_phone_url, read_guide_url, read_website
 from config.wechat_readers import (
     read_wechat_api_base_url,
     read_wechat_ca_file,
@@ -67,6 +67,7 @@ class Config:
     failed_codes_per_minute: int
     rate_limit_storage_url: str | None = field(repr=False)
     website: bool
+    guide_url: str | None
     demo_phone_url: str | None
 
     @property
@@ -111,6 +112,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),
         "website": lambda: read_website(environ),
+        "guide_url": lambda: read_guide_url(environ),
         "demo_phone_url": lambda: read_demo_phone_url(environ),
     }
     values: dict[str, Any] = {}

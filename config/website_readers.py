@@ -13,18 +13,25 @@ def read_website(environ: Mapping[str, str]) -> bool:
     return text == "on"
 
 
+def read_guide_url(environ: Mapping[str, str]) -> str | None:
+    """Read WXPASS_GUIDE_URL, the documentation to which the pages link in production, or None."""
+    return _read_url(environ, "WXPASS_GUIDE_URL", "https://docs.example.com/wxpass/")
+
+
 def read_demo_phone_url(environ: Mapping[str, str]) -> str | None:
     """Read DEMO_PHONE_URL, the address of the demo phone that `make run` serves, or None."""
-    url = read_text(environ, "DEMO_PHONE_URL")
+    url = _read_url(environ, "DEMO_PHONE_URL", "http://127.0.0.1:8001/demo/")
+    if url and read_text(environ, "WXPASS_ENV") == "production":
+        refuse("DEMO_PHONE_URL", "must not be set in production", "生产环境不能设置")
+    return url
+
+
+def _read_url(environ: Mapping[str, str], name: str, example: str) -> str | None:
+    """Read an address for links, or None if it is unset."""
+    url = read_text(environ, name)
     if not url:
         return None
-    if read_text(environ, "WXPASS_ENV") == "production":
-        refuse("DEMO_PHONE_URL", "must not be set in production", "生产环境不能设置")
     parts = split_url(url)
     if not parts or parts.scheme not in ("http", "https") or not parts.hostname:
-        refuse(
-            "DEMO_PHONE_URL",
-            "must look like http://127.0.0.1:8001/demo/",
-            "应形如 http://127.0.0.1:8001/demo/",
-        )
+        refuse(name, f"must look like {example}", f"应形如 {example}")
     return url

@@ -4,6 +4,7 @@ from flask import Flask
 
 from app.website.guide import guide
 from app.website.pages import pages
+from app.website.readiness import RecentReadiness
 
 
 def register(app: Flask) -> None:
@@ -13,6 +14,7 @@ def register(app: Flask) -> None:
     """
     if not app.config["WXPASS_WEBSITE"]:
         return
+    app.extensions["recent_readiness"] = RecentReadiness()
     app.register_blueprint(pages)
     if not app.config["WXPASS_PRODUCTION"]:
         app.register_blueprint(guide)

@@ -1,20 +1,28 @@
 """The documentation site at `/docs/guide/`, in development. `make docs` builds it."""
 
+import os
+from mimetypes import guess_type
 from pathlib import Path
+from typing import cast
 
-from flask import Blueprint, Response, current_app, redirect, send_from_directory, url_for
-from flask_babel import get_locale, gettext
+from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.security import safe_join
 
 from app.auth import no_login
-from app.headers import GUIDE, POLICIES
+from app.errors import NotFound
+from app.headers import GUIDE, LANDING, POLICIES
+from app.languages import speak
+from app.website.links import CHINESE, SHOW_GUIDE
+from app.website.rendering import show
 from config import documentation
-from config.documentation.inline_scripts import find_policy
 
 guide = Blueprint("guide", __name__)
 
-SHOW = "guide.show_guide"
-CHINESE = "zh-CN/"
+# Only a header can forbid frames. A page has the rest of its policy in a meta element, with the
+# hashes of its scripts (config/documentation/inline_scripts.py).
+PAGE_POLICY = "frame-ancestors 'none'"
+RELOAD_SECONDS = 3
+PROBLEM = "application/problem+json"
 
 
 @guide.get("/docs/guide/")
@@ -22,41 +30,69 @@ CHINESE = "zh-CN/"
 @no_login
 def show_guide(name: str = "") -> Response:
     """Send a page or a file of the documentation site."""
-    return _send(name)
+    return _send_or_explain(name)
 
 
-def find_guide() -> str | None:
-    """Return the address of the site in the language of this request.
+def _send_or_explain(name: str) -> Response:
+    """Return a file, or a page that explains why there is none.
 
-    Returns None if the site is not built or not served.
+    While the site is not built, all clients get a page that reloads by itself. For an unknown file,
+    browsers get a page that leads to the start of the site. Raises NotFound for other clients.
     """
-    if SHOW not in current_app.view_functions or not documentation.HOME.exists():
-        return None
-    return url_for(SHOW, name=CHINESE if str(get_locale()) == "zh" else None)
+    if not documentation.HOME.exists():
+        return _show_build(name)
+    try:
+        return _send(name)
+    except NotFound:
+        if request.accept_mimetypes.best_match([PROBLEM, "text/html"]) != "text/html":
+            raise
+        return _show_unknown(name)
+
+
+def _show_unknown(name: str) -> Response:
+    _speak(name)
+    return show("website/guide_not_found.html", LANDING, 404)
+
+
+def _show_build(name: str) -> Response:
+    _speak(name)
+    response = show("website/guide_build.html", LANDING, 503, seconds=RELOAD_SECONDS)
+    response.headers["Retry-After"] = str(RELOAD_SECONDS)
+    return response
+
+
+def _speak(name: str) -> None:
+    """Set the language to `lang` of the address, or else to that of the asked page."""
+    speak(request.args.get("lang", "zh" if name.startswith(CHINESE) else None))
 
 
 def _send(name: str) -> Response:
     """Return a file. The file of a folder is its index.html, at an address that ends with a slash.
 
-    Raises NotFound, also for addresses outside the site.
+    Raises NotFound, also for addresses outside the site, and for files that a build removes.
     """
-    if not documentation.HOME.exists():
-        text = gettext("The documentation is not built yet. Run make docs.")
-        return Response(f"{text}\n", 404, content_type="text/plain; charset=utf-8")
-    if _is_folder(name):
-        return redirect(url_for(SHOW, name=f"{name}/"))  # type: ignore[return-value]
-    file = f"{name}index.html" if not name or name.endswith("/") else name
-    # A browser asks again at each visit, because a new build changes the files.
-    response = send_from_directory(documentation.SITE, file, max_age=0)
-    response.headers["Content-Security-Policy"] = POLICIES[GUIDE]
-    if response.mimetype == "text/html":
-        # Only a header can forbid that other sites show a page in a frame.
-        policy = find_policy((documentation.SITE / file).read_text())
-        response.headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
-    return response
-
-
-def _is_folder(name: str) -> bool:
-    """Return whether a name without a slash at the end is that of a folder of the site."""
     path = safe_join(str(documentation.SITE), name)
-    return bool(name) and not name.endswith("/") and path is not None and Path(path).is_dir()
+    if path is None:
+        raise NotFound
+    is_folder = not name or name.endswith("/")
+    # Unlike the method of Path, it raises no error for names that are too long.
+    if not is_folder and os.path.isdir(path):
+        return redirect(url_for(SHOW_GUIDE, name=f"{name}/"))  # type: ignore[return-value]
+    file = Path(path, "index.html") if is_folder else Path(path)
+    try:
+        # Read in one step, because a build can replace the file at any time.
+        content = file.read_bytes()
+    except (OSError, ValueError):
+        raise NotFound from None
+    return _respond(content, guess_type(file.name)[0] or "application/octet-stream")
+
+
+def _respond(content: bytes, kind: str) -> Response:
+    """Return the content of a file, or 304 if the browser has it."""
+    response = Response(content, mimetype=kind)
+    policy = PAGE_POLICY if kind == "text/html" else POLICIES[GUIDE]
+    response.headers["Content-Security-Policy"] = policy
+    # A browser asks again at each visit, because a new build changes the files.
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return cast(Response, response.make_conditional(request))

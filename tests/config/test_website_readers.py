@@ -1,10 +1,14 @@
 """The settings of the website."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from config import ConfigError, load_config
-from config.website_readers import read_demo_phone_url, read_website
+from config.website_readers import read_demo_phone_url, read_guide_url, read_website
 from tests.config.test_settings import environ
+
+Reader = Callable[[Mapping[str, str]], str | None]
 
 
 @pytest.mark.parametrize(
@@ -28,13 +32,27 @@ def test_the_address_of_the_demo_phone_is_that_of_make_run() -> None:
     assert read_demo_phone_url({}) is None
 
 
+@pytest.mark.parametrize("env", ["production", "development"])
+def test_the_address_of_the_documentation_is_optional(env: str) -> None:
+    url = "https://docs.example.com/wxpass/"
+    assert load_config(environ(WXPASS_GUIDE_URL=f" {url} ", WXPASS_ENV=env)).guide_url == url
+    assert load_config(environ(WXPASS_GUIDE_URL="", WXPASS_ENV=env)).guide_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("DEMO_PHONE_URL", read_demo_phone_url), ("WXPASS_GUIDE_URL", read_guide_url)],
+)
 @pytest.mark.parametrize(
     "url",
-    ["javascript:alert(1)", "data:text/html,x", "//evil.example", "http://", "demo", "http://["],
+    [
+        *("javascript:alert(1)", "data:text/html,x", "//evil.example", "http://", "demo"),
+        *("http://[", "/docs/guide/", "http://a b/", "https://docs.example:port/"),
+    ],
 )
-def test_the_address_of_the_demo_phone_must_be_a_web_address(url: str) -> None:
-    with pytest.raises(ConfigError, match="DEMO_PHONE_URL: must look like"):
-        read_demo_phone_url({"DEMO_PHONE_URL": url})
+def test_addresses_of_links_must_be_web_addresses(name: str, read: Reader, url: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: must look like"):
+        read({name: url})
 
 
 def test_production_refuses_a_demo_phone() -> None:

@@ -76,8 +76,9 @@ MAY_IMPORT = {
         "languages",
         "text_cleaning",
         "headers",
+        "allowed_hosts",
     },
-    "website": {"auth", "errors", "headers", "languages", "problems", "services"},
+    "website": {"allowed_hosts", "auth", "errors", "headers", "languages", "services"},
     "cli": {
         "models.registration",
         *("not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"),

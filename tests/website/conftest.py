@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.extensions import db
+from app.website.readiness import RecentReadiness
 from config import Config, documentation
 from tests.website.page_parts import PHONE, Serve
 
@@ -26,7 +27,8 @@ def guide_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def browser(app: Flask) -> FlaskClient:
-    """A browser that has no cookie yet."""
+    """A browser that has no cookie yet, of a process without a recent readiness check."""
+    app.extensions["recent_readiness"] = RecentReadiness()
     return app.test_client()
 
 

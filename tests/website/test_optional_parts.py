@@ -55,6 +55,27 @@ def test_pages_mention_the_demo_only_on_the_machine_that_serves_it(
     assert (PHONE in answer.text) == shown
 
 
+@both
+@pytest.mark.parametrize(
+    ("host", "linked"),
+    [
+        ("login.example", True),
+        ("Login.Example:8443", True),
+        ("api.example", False),
+        ("login.example.evil.example", False),
+        ("a b", False),
+    ],
+)
+def test_pages_link_to_the_console_only_where_it_answers(
+    serve: Serve, path: str, host: str, linked: bool
+) -> None:
+    browser = serve(allowed_hosts=("login.example",), demo_phone_url=PHONE).test_client()
+    page = browser.get(path, headers={"Host": host}).text
+    console = browser.get("/console/sign-in", headers={"Host": host})
+    assert (console.status_code == 200) is linked
+    assert any("/console/" in address for address in addresses(page)) is linked
+
+
 def test_with_website_off_pages_and_files_are_unknown_and_the_rest_works(
     serve: Serve, browser: FlaskClient
 ) -> None:

@@ -1,6 +1,7 @@
 """The landing page and the frame of the API explorer: languages, links and headers."""
 
 import re
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -102,8 +103,10 @@ def test_pages_have_their_own_content_security_policy_without_inline_code(
 
 @both
 def test_pages_link_to_no_other_host_and_existing_addresses_only(
-    browser: FlaskClient, path: str
+    browser: FlaskClient, guide_home: Path, path: str
 ) -> None:
+    guide_home.parent.mkdir()
+    guide_home.touch()
     found = set(addresses(browser.get(path).text)) - {"#content"}
     assert len(found) >= 7
     for address in found:

@@ -20,7 +20,6 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
-from werkzeug.sansio.utils import host_is_trusted
 
 from app.admin.console.cookies import (
     LANGUAGE,
@@ -33,6 +32,7 @@ from app.admin.console.cookies import (
 from app.admin.console.forms.drafts import keep_draft, restored_form
 from app.admin.console.page_scope import address_to_show
 from app.admin.console.rendering import error_page
+from app.allowed_hosts import is_allowed_host
 from app.auth import this_device
 from app.errors import (
     CookiesAmbiguous,
@@ -92,17 +92,11 @@ def _guard() -> ResponseReturnValue | None:
 
 def _find_refusal() -> Failure | None:
     """Return the error of a request that is refused before its session is read, or None."""
-    if not _is_allowed_host():
+    if not is_allowed_host():
         return HostNotAllowed()
     if _is_cross_site_form():
         return CrossSiteForm()
     return CookiesAmbiguous() if has_two_cookies() else None
-
-
-def _is_allowed_host() -> bool:
-    """Return whether ALLOWED_HOSTS is empty or contains the host of the request."""
-    allowed = current_app.config["ALLOWED_HOSTS"]
-    return not allowed or host_is_trusted(request.host.lower(), allowed)
 
 
 def _is_cross_site_form() -> bool:
