@@ -23,7 +23,15 @@ class Demo:
     @property
     def wx_login(self) -> str:
         """The command with which the simulator gives a login code."""
-        url = urljoin(self.phone, "/_simulator/login")
+        return self._command("login")
+
+    @property
+    def tap_phone(self) -> str:
+        """The command with which the simulator gives a phone code."""
+        return self._command("phone")
+
+    def _command(self, action: str) -> str:
+        url = urljoin(self.phone, f"/_simulator/{action}")
         return f"""curl -d '{{"person":"{self.person}","appid":"{self.appid}"}}' {url}"""
 
 

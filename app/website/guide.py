@@ -11,7 +11,7 @@ from werkzeug.security import safe_join
 from app.auth import no_login
 from app.errors import NotFound
 from app.headers import GUIDE, LANDING, POLICIES
-from app.languages import speak
+from app.languages import accepted_language, speak
 from app.website.links import CHINESE, SHOW_GUIDE
 from app.website.rendering import show
 from config import documentation
@@ -36,17 +36,25 @@ def show_guide(name: str = "") -> Response:
 def _send_or_explain(name: str) -> Response:
     """Return a file, or a page that explains why there is none.
 
-    While the site is not built, all clients get a page that reloads by itself. For an unknown file,
-    browsers get a page that leads to the start of the site. Raises NotFound for other clients.
+    A browser gets the home page in its language if a person has entered the address. While the site
+    is not built, all clients get a page that reloads by itself. For an unknown file, browsers get a
+    page that leads to the start of the site. Raises NotFound for other clients.
     """
     if not documentation.HOME.exists():
         return _show_build(name)
+    if not name and _is_typed() and accepted_language() == "zh":
+        return redirect(url_for(SHOW_GUIDE, name=CHINESE))  # type: ignore[return-value]
     try:
         return _send(name)
     except NotFound:
         if request.accept_mimetypes.best_match([PROBLEM, "text/html"]) != "text/html":
             raise
         return _show_unknown(name)
+
+
+def _is_typed() -> bool:
+    """Return whether a person has entered the address. Links of the site choose the language."""
+    return request.headers.get("Sec-Fetch-Site") == "none"
 
 
 def _show_unknown(name: str) -> Response:

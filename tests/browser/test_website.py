@@ -84,6 +84,15 @@ def authorize(screen: Screen, token: str) -> None:
     dialog.locator(".close-modal").click()
 
 
+def test_errors_are_in_the_language_of_the_page(screen: Screen) -> None:
+    """The browser prefers English."""
+    open_explorer(screen, "?lang=zh")
+    shown = operation(screen, LOGIN)
+    shown.locator(".parameters input").first.fill(CLUB.appid)
+    shown.locator("textarea").first.fill(json.dumps({"code": "wrong"}))
+    assert "重新" in execute(screen, shown)["detail"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", SIZES)
 def test_pages_fit_the_window_in_both_languages(screen: Screen, language: str, width: int) -> None:

@@ -180,3 +180,22 @@ def test_pages_link_to_the_documentation_of_the_settings_in_production(
     url = "https://docs.example.com/wxpass/?a=1&b=2"
     browser = serve(env=env, guide_url=url).test_client()
     assert (url in addresses(browser.get(path).text)) is linked
+
+
+@pytest.mark.parametrize(
+    ("site_of_link", "accepted", "location"),
+    [
+        ("none", "zh-CN,zh", "/docs/guide/zh-CN/"),
+        ("none", "en", None),
+        ("same-origin", "zh-CN,zh", None),
+        (None, "zh-CN,zh", None),
+    ],
+)
+def test_the_home_page_is_in_the_language_of_the_browser_if_its_address_was_entered(
+    site: Path, browser: FlaskClient, site_of_link: str | None, accepted: str, location: str | None
+) -> None:
+    """The links of the site, such as its language switch, lead to the page that they name."""
+    headers = {"Accept-Language": accepted}
+    if site_of_link:
+        headers["Sec-Fetch-Site"] = site_of_link
+    assert browser.get("/docs/guide/", headers=headers).location == location

@@ -158,3 +158,10 @@ def test_the_explorer_is_also_found_with_a_slash(browser: FlaskClient) -> None:
 def test_the_explorer_sends_no_statement(browser: FlaskClient, statements: list[str]) -> None:
     assert browser.get("/docs").status_code == 200
     assert statements == []
+
+
+@pytest.mark.parametrize(("env", "state"), [("development", "on"), ("production", "off")])
+def test_production_shows_no_filled_in_requests(serve: Serve, env: str, state: str) -> None:
+    """An operator who presses Execute too early could overwrite settings."""
+    page = serve(env=env).test_client().get("/docs").text
+    assert f'data-try-it-out="{state}"' in page

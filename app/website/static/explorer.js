@@ -9,9 +9,13 @@
     document.documentElement.classList.toggle("dark-mode", dark.matches);
   }
 
-  /** Send no cookies: only what was entered under Authorize identifies the caller. */
-  function withoutCookies(request) {
+  /**
+   * Send no cookies: only what was entered under Authorize identifies the caller. Ask for errors in
+   * the language of the page.
+   */
+  function prepare(request) {
     request.credentials = "omit";
+    request.headers["Accept-Language"] ??= place.dataset.language;
     return request;
   }
 
@@ -42,9 +46,10 @@
     validatorUrl: null,
     persistAuthorization: false,
     withCredentials: false,
-    requestInterceptor: withoutCookies,
+    requestInterceptor: prepare,
     deepLinking: true,
-    tryItOutEnabled: true,
+    // In production a request needs one click more.
+    tryItOutEnabled: place.dataset.tryItOut === "on",
     displayRequestDuration: true,
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
