@@ -69,11 +69,7 @@ def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
     app.secret = claimed.secret
     db.add(app)
     db.flush()
-    claim = lock_claim(db, claimed.tenant_id, claimed.appid)
-    if claim.closed_at is not None:
-        raise AppClaimClosed
-    if claim.id != claimed.claim_id or claim.secret != claimed.secret:
-        raise AppClaimChanged
+    claim = lock_unchanged(db, claimed)
     app.name, app.registration, app.data_format = claim.name, claim.registration, claim.data_format
     app.session_limit, app.wechat_call_limit = claim.session_limit, claim.wechat_call_limit
     told = put_secrets(
@@ -82,6 +78,19 @@ def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
     app.secret_set_at, app.push_secrets_set_at = claim.secret_set_at, claim.push_secrets_set_at
     close_claims(db, claimed.tenant_id, claimed.appid)
     audit.record(db, claimed.tenant_id, actor, "app.activated", claimed.appid, after=told["after"])
+
+
+def lock_unchanged(db: Session, claimed: ClaimedSecret) -> AppClaim:
+    """Lock a claim that was read before.
+
+    Raises AppClaimClosed, or AppClaimChanged if the claim or its AppSecret was replaced since.
+    """
+    claim = lock_claim(db, claimed.tenant_id, claimed.appid)
+    if claim.closed_at is not None:
+        raise AppClaimClosed
+    if claim.id != claimed.claim_id or claim.secret != claimed.secret:
+        raise AppClaimChanged
+    return claim
 
 
 def _store_verdict(claimed: ClaimedSecret, verdict: Verdict) -> None:

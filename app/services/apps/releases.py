@@ -28,7 +28,7 @@ from app.services.apps.app_records import AppUsage, count_usage, drop_app, is_us
 from app.services.apps.apps import APP_KEY
 from app.services.apps.changes import NO_SECRETS
 from app.services.apps.claims import ClaimedSecret, read_secret
-from app.services.apps.proofs import activate, ask_claimed
+from app.services.apps.proofs import activate, ask_claimed, lock_unchanged
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import tenant_id_of
 from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
@@ -40,6 +40,7 @@ COUNTED = 100_000
 # Logins that began before the app was disabled may add rows for some seconds.
 ROUNDS = 20
 
+Check = Callable[[Session], object]
 Ending = Callable[[Session, AppUsage], None]
 
 
@@ -92,7 +93,7 @@ def release_app(
         _record_release(db, actor, tenant_id, appid, kept)
         audit.record(db, None, actor, "app.released", appid, tenant=tenant_slug)
 
-    return _free_appid(tenant_id, appid, end, limited=limited)
+    return _free_appid(tenant_id, appid, lambda _db: None, end, limited=limited)
 
 
 def move_app(
@@ -124,7 +125,10 @@ def move_app(
         slugs = {"from_tenant": tenant_slug, "to_tenant": to_slug}
         audit.record(db, None, actor, "app.moved", appid, **slugs)
 
-    return _free_appid(tenant_id, appid, end, limited=limited)
+    def check(db: Session) -> None:
+        lock_unchanged(db, claimed)
+
+    return _free_appid(tenant_id, appid, check, end, limited=limited)
 
 
 def _claim_of(to_id: UUID, tenant_id: UUID, appid: str) -> ClaimedSecret:
@@ -136,14 +140,17 @@ def _claim_of(to_id: UUID, tenant_id: UUID, appid: str) -> ClaimedSecret:
             raise AppClaimUnknown from None
 
 
-def _free_appid(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> AppUsage:
+def _free_appid(
+    tenant_id: UUID, appid: str, check: Check, end: Ending, *, limited: bool
+) -> AppUsage:
     """Delete an unused app, or move the rows of a used app and free its appid.
 
-    Calls `end` in the transaction that frees the appid. Returns the numbers of moved rows.
+    Calls `check` in the transaction that disables a used app, and `end` in the one that frees the
+    appid. Returns the numbers of moved rows.
     """
     if limited and find_usage(tenant_id, appid).total > MOST_BY_REQUEST:
         raise AppReleaseTooLarge
-    key = _begin(tenant_id, appid, end)
+    key = _begin(tenant_id, appid, check, end)
     if key is None:
         return AppUsage(0, 0, 0)
     for _ in range(ROUNDS):
@@ -155,7 +162,7 @@ def _free_appid(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> A
 
 
 @retry_on_conflict
-def _begin(tenant_id: UUID, appid: str, end: Ending) -> str | None:
+def _begin(tenant_id: UUID, appid: str, check: Check, end: Ending) -> str | None:
     """Disable a used app and create the app that keeps its rows. Return the new app's key.
 
     Deletes an unused app and returns None. An interrupted release continues with the same key.
@@ -165,6 +172,7 @@ def _begin(tenant_id: UUID, appid: str, end: Ending) -> str | None:
         if app.released_at is not None:
             return released_key(appid, app.released_at)
         if is_used(db, tenant_id, appid):
+            check(db)
             return _create_released_app(db, app)
         drop_app(db, app)
         end(db, AppUsage(0, 0, 0))

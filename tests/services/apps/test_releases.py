@@ -520,10 +520,17 @@ def test_unused_app_can_be_moved_to_another_tenant_and_back(
     assert ann("GET", HERE).json["state"] == "active"
 
 
+@pytest.fixture(params=["used", "unused"])
+def cafe(request: pytest.FixtureRequest, client: Client, alice: Person) -> None:
+    """The app that is moved, with or without a WeChat identity."""
+    if request.param == "used":
+        client.log_in(alice, CAFE)
+
+
 def test_move_is_refused_if_the_claim_is_replaced_during_the_call_to_wechat(
-    bob: Script, ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
+    cafe: None, bob: Script, ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WeChat has not verified the new AppSecret. An unused app stays as it was."""
+    """WeChat has not verified the new AppSecret. The app stays as it was."""
     claim(bob)
     original = releases.ask_claimed
 
