@@ -19,7 +19,7 @@ class UserExport(Response):
     status = fields.String(metadata=shown.USER_STATUS)
     has_password = fields.Function(
         lambda user: user.password_hash is not None,
-        metadata=about("True if the user has a password.", True) | {"type": "boolean"},
+        metadata=shown.HAS_PASSWORD | {"type": "boolean"},
     )
     merged_into_id = fields.UUID(allow_none=True, metadata=shown.MERGED_INTO)
     last_login_at = fields.AwareDateTime(
@@ -50,10 +50,10 @@ class PhoneExport(Response):
 class IdentityExport(Response):
     """A WeChat identity in one mini-program."""
 
-    id = fields.UUID(metadata=about("Id of the WeChat identity.", examples.IDENTITY_ID))
+    id = fields.UUID(metadata=shown.IDENTITY_ID)
     user_id = fields.UUID(
         allow_none=True,
-        metadata=about("Id of the bound user. Null while unbound.", examples.USER_ID),
+        metadata=shown.BOUND_USER_ID,
     )
     appid = fields.String(metadata=shown.APPID)
     openid = fields.String(metadata=shown.OPENID)
@@ -71,9 +71,7 @@ class IdentityExport(Response):
     )
     nickname = fields.String(allow_none=True, metadata=shown.NICKNAME)
     avatar_url = fields.String(allow_none=True, metadata=shown.AVATAR_URL)
-    last_login_at = fields.AwareDateTime(
-        metadata=about("Time of the last `wx.login` in the mini-program.", examples.EARLIER)
-    )
+    last_login_at = fields.AwareDateTime(metadata=shown.LAST_LOGIN_AT)
     created_at = fields.AwareDateTime(metadata=shown.CREATED_AT)
 
 
@@ -81,12 +79,10 @@ class MergeExport(Response):
     """A merge of `merged_user_id` into `user_id`."""
 
     id = fields.UUID(metadata=about("Id of the merge.", examples.MERGE_ID))
-    merged_user_id = fields.UUID(
-        metadata=about("Id of the user that was merged.", examples.OTHER_USER_ID)
-    )
-    user_id = fields.UUID(metadata=about("Id of the user that remains.", examples.USER_ID))
-    moved = fields.Integer(metadata=about("Number of moved WeChat identities.", 1))
-    merged_at = fields.AwareDateTime(metadata=about("Time of the merge.", examples.EARLIER))
+    merged_user_id = fields.UUID(metadata=shown.MERGED_USER_ID)
+    user_id = fields.UUID(metadata=shown.REMAINING_USER_ID)
+    moved = fields.Integer(metadata=shown.MOVED_IDENTITIES)
+    merged_at = fields.AwareDateTime(metadata=shown.MERGED_AT)
     phone_id = fields.UUID(
         allow_none=True,
         metadata=about("Id of the phone number that was moved. Null if there was none.", None),
@@ -96,18 +92,15 @@ class MergeExport(Response):
 class SessionExport(Response):
     """A login session, active or ended."""
 
-    id = fields.UUID(metadata=about("Id of the session.", examples.SESSION_ID))
+    id = fields.UUID(metadata=shown.SESSION_ID)
     appid = fields.String(metadata=shown.APPID)
     social_account_id = fields.UUID(
         allow_none=True,
-        metadata=about(
-            "Id of the WeChat identity. Null for a login with account and password.",
-            examples.IDENTITY_ID,
-        ),
+        metadata=shown.SESSION_IDENTITY_ID,
     )
     user_id = fields.UUID(
         allow_none=True,
-        metadata=about("Id of the bound user. Null while unbound.", examples.USER_ID),
+        metadata=shown.BOUND_USER_ID,
     )
     was_bound = fields.Boolean(
         metadata=about("True if the session was ever bound to a user.", True)
@@ -136,9 +129,7 @@ class SessionKeyExport(Response):
     """Metadata of a stored WeChat session_key. The key itself is left out."""
 
     id = fields.UUID(metadata=about("Id of the stored session_key.", examples.RECORD_ID))
-    social_account_id = fields.UUID(
-        metadata=about("Id of the WeChat identity.", examples.IDENTITY_ID)
-    )
+    social_account_id = fields.UUID(metadata=shown.IDENTITY_ID)
     asked_at = fields.AwareDateTime(
         metadata=about("Time at which WeChat returned the session_key.", examples.EARLIER)
     )
@@ -190,7 +181,7 @@ class PushExport(Response):
 class AuditEventExport(Response):
     """An audit event of which the user is the actor or the subject."""
 
-    id = fields.UUID(metadata=about("Id of the event.", examples.RECORD_ID))
+    id = fields.UUID(metadata=shown.EVENT_ID)
     actor_kind = fields.String(
         metadata=about("Who acted: `user`, `operator`, `wechat` or `system`.", "user")
     )
@@ -205,10 +196,10 @@ class AuditEventExport(Response):
             "What was done, for example `user.password_changed`.", "user.password_changed"
         )
     )
-    subject = fields.String(metadata=about("Id of the changed object.", examples.USER_ID))
+    subject = fields.String(metadata=shown.SUBJECT)
     ip = fields.String(allow_none=True, metadata=shown.ADDRESS)
     details = fields.Dict(metadata=about("Changed values in `before` and `after`, and ids.", {}))
-    created_at = fields.AwareDateTime(metadata=about("Time of the event.", examples.EARLIER))
+    created_at = fields.AwareDateTime(metadata=shown.EVENT_AT)
 
 
 class ExportResponse(Response):

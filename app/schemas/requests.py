@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.schemas.descriptions import examples
+from app.schemas.descriptions import examples, shown
 from app.schemas.descriptions.about import about
 from app.schemas.fields import Account, AvatarUrl, Name, Text, is_encodable
 from app.schemas.loading import RequestSchema, Variant
@@ -108,9 +108,7 @@ class PasswordChangeRequest(RequestSchema[PasswordChangeBody]):
         shortest=SHORTEST_PASSWORD,
         required=True,
         load_only=True,
-        metadata=about(
-            "New password, at least 8 characters and not easy to guess.", examples.NEW_PASSWORD
-        ),
+        metadata=shown.NEW_PASSWORD,
     )
 
 

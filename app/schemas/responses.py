@@ -127,12 +127,12 @@ class LoginResponse(Response):
 class SessionResponse(Response):
     """A login session of the user, as shown to that user."""
 
-    id = fields.UUID(metadata=about("Id of the session.", examples.SESSION_ID))
+    id = fields.UUID(metadata=shown.SESSION_ID)
     device = fields.String(allow_none=True, metadata=shown.DEVICE)
     appid = fields.String(metadata=shown.APPID)
     app_name = fields.String(metadata=shown.APP_NAME)
     address = fields.String(allow_none=True, metadata=shown.ADDRESS)
-    first_seen_at = fields.AwareDateTime(metadata=about("Time of the login.", examples.EARLIER))
+    first_seen_at = fields.AwareDateTime(metadata=shown.LOGGED_IN_AT)
     last_seen_at = fields.AwareDateTime(metadata=shown.SEEN_AT)
     current = fields.Boolean(
         metadata=about("True for the session of the token that sent this request.", True)

@@ -29,15 +29,11 @@ class SignInRequest(RequestSchema[SignInBody]):
         128,
         required=True,
         load_only=True,
-        metadata=about("Password of the operator.", examples.PASSWORD),
+        metadata=shown.OPERATOR_PASSWORD,
     )
     code = Code(
         load_default=None,
-        metadata=about(
-            "Code of the authenticator app, or an unused recovery code. Required if"
-            " one-time codes are enabled.",
-            examples.ONE_TIME_CODE,
-        ),
+        metadata=shown.OPERATOR_CODE,
     )
 
 
@@ -58,15 +54,11 @@ class StepUpRequest(RequestSchema[StepUpBody]):
         128,
         required=True,
         load_only=True,
-        metadata=about("Password of the operator.", examples.PASSWORD),
+        metadata=shown.OPERATOR_PASSWORD,
     )
     code = Code(
         load_default=None,
-        metadata=about(
-            "Code of the authenticator app, or an unused recovery code. Required if"
-            " one-time codes are enabled.",
-            examples.ONE_TIME_CODE,
-        ),
+        metadata=shown.OPERATOR_CODE,
     )
 
 
@@ -87,9 +79,7 @@ class OwnPasswordRequest(RequestSchema[OwnPasswordBody]):
         shortest=SHORTEST_OPERATOR_PASSWORD,
         required=True,
         load_only=True,
-        metadata=about(
-            "Password, at least 12 characters and not easy to guess.", examples.NEW_PASSWORD
-        ),
+        metadata=shown.NEW_OPERATOR_PASSWORD,
     )
 
 
@@ -128,11 +118,7 @@ class CodeRemovalRequest(RequestSchema[CodeRemovalBody]):
 
     code = Code(
         load_default=None,
-        metadata=about(
-            "Code of the authenticator app, or an unused recovery code. Required if"
-            " one-time codes are enabled.",
-            examples.ONE_TIME_CODE,
-        ),
+        metadata=shown.OPERATOR_CODE,
     )
 
 
@@ -157,7 +143,5 @@ class InvitationRequest(RequestSchema[InvitationBody]):
         shortest=SHORTEST_OPERATOR_PASSWORD,
         required=True,
         load_only=True,
-        metadata=about(
-            "Password, at least 12 characters and not easy to guess.", examples.NEW_PASSWORD
-        ),
+        metadata=shown.NEW_OPERATOR_PASSWORD,
     )

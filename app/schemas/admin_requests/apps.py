@@ -38,22 +38,16 @@ class NewAppRequest(RequestSchema[NewAppBody]):
 
     # The service rejects a malformed appid with the error code `appid_invalid`.
     appid = Text(64, required=True, metadata=shown.APPID | {"pattern": rf"^{NEW_APPID.pattern}$"})
-    name = Label(
-        required=True, metadata=about("Display name, up to 64 characters.", examples.APP_NAME)
-    )
+    name = Label(required=True, metadata=shown.DISPLAY_NAME)
     registration = fields.String(
         validate=REGISTRATION,
         load_default=DEFAULT_REGISTRATION,
-        metadata=about(
-            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
-            " verified phone number, `closed` never, so that only added users can log in.",
-            "on_phone",
-        ),
+        metadata=shown.REGISTRATION,
     )
     data_format = fields.String(
         validate=DATA_FORMAT,
         load_default="json",
-        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json"),
+        metadata=shown.DATA_FORMAT,
     )
     secret = Shaped(
         APP_SECRET,
@@ -100,27 +94,21 @@ class AppChangeRequest(ChangeRequest[AppChangeBody]):
     record = AppChangeBody
     example_fields: ClassVar = ("name",)
 
-    name = Label(metadata=about("Display name, up to 64 characters.", examples.APP_NAME))
+    name = Label(metadata=shown.DISPLAY_NAME)
     registration = fields.String(
         validate=REGISTRATION,
-        metadata=about(
-            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
-            " verified phone number, `closed` never, so that only added users can log in.",
-            "on_phone",
-        ),
+        metadata=shown.REGISTRATION,
     )
     data_format = fields.String(
         validate=DATA_FORMAT,
-        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json"),
+        metadata=shown.DATA_FORMAT,
     )
     session_limit = SessionLimit()
     wechat_call_limit = CallLimit()
     enabled = fields.Boolean(
         truthy={True},
         falsy={False},
-        metadata=about(
-            "False rejects every request of the mini-program with `app_disabled`.", True
-        ),
+        metadata=shown.APP_ENABLED,
     )
 
 

@@ -39,15 +39,11 @@ class NewTenantRequest(RequestSchema[NewTenantBody]):
     )
     name = Label(
         required=True,
-        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME),
+        metadata=shown.TENANT_NAME,
     )
     phone_owner_policy = fields.String(
         validate=PHONE_OWNER,
-        metadata=about(
-            "What happens if a verified phone number belongs to a user who has another"
-            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
-            "bind",
-        ),
+        metadata=shown.PHONE_OWNER,
     )
 
 
@@ -67,9 +63,7 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
     record = TenantChangeBody
     example_fields: ClassVar = ("name",)
 
-    name = Label(
-        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)
-    )
+    name = Label(metadata=shown.TENANT_NAME)
     status = fields.String(
         validate=STATUS,
         metadata=about(
@@ -79,11 +73,7 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
     )
     phone_owner_policy = fields.String(
         validate=PHONE_OWNER,
-        metadata=about(
-            "What happens if a verified phone number belongs to a user who has another"
-            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
-            "bind",
-        ),
+        metadata=shown.PHONE_OWNER,
     )
     visitor_days = fields.Integer(
         strict=True, validate=validate.Range(1, 3650), metadata=shown.VISITOR_DAYS

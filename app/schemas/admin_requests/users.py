@@ -83,9 +83,7 @@ class UserPasswordRequest(RequestSchema[UserPasswordBody]):
         shortest=SHORTEST_PASSWORD,
         required=True,
         load_only=True,
-        metadata=about(
-            "New password, at least 8 characters and not easy to guess.", examples.NEW_PASSWORD
-        ),
+        metadata=shown.NEW_PASSWORD,
     )
 
 

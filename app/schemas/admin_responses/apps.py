@@ -55,21 +55,11 @@ class TenantAppResponse(Response):
         )
     )
     name = fields.String(metadata=shown.APP_NAME)
-    registration = fields.String(
-        metadata=about(
-            "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
-            " verified phone number, `closed` never, so that only added users can log in.",
-            "on_phone",
-        )
-    )
-    data_format = fields.String(
-        metadata=about("Format of WeChat's message push, as set in WeChat's console.", "json")
-    )
+    registration = fields.String(metadata=shown.REGISTRATION)
+    data_format = fields.String(metadata=shown.DATA_FORMAT)
     session_limit = SessionLimit()
     wechat_call_limit = CallLimit()
-    enabled = fields.Boolean(
-        metadata=about("False rejects every request of the mini-program with `app_disabled`.", True)
-    )
+    enabled = fields.Boolean(metadata=shown.APP_ENABLED)
     created_at = fields.AwareDateTime(metadata=shown.CREATED_AT)
     secret = fields.Nested(
         SecretMarkResponse,

@@ -26,9 +26,7 @@ class OperatorTokensResponse(Response):
 class SignedInResponse(Response):
     """The signed-in operator."""
 
-    id = fields.UUID(
-        attribute="operator_id", metadata=about("Id of the operator.", examples.OPERATOR_ID)
-    )
+    id = fields.UUID(attribute="operator_id", metadata=shown.OPERATOR_ID)
     email = fields.String(metadata=shown.EMAIL)
     role = fields.String(metadata=shown.ROLE)
     tenant = fields.String(attribute="tenant_slug", allow_none=True, metadata=shown.OPERATOR_TENANT)
@@ -44,7 +42,7 @@ class SignedInResponse(Response):
 class OwnSessionResponse(Response):
     """One of the operator's own sessions."""
 
-    id = fields.UUID(metadata=about("Id of the session.", examples.SESSION_ID))
+    id = fields.UUID(metadata=shown.SESSION_ID)
     kind = fields.String(
         metadata=about("`console` for a browser, `script` for the admin API.", "script")
     )
@@ -98,11 +96,11 @@ class AcceptedResponse(Response):
 class OperatorResponse(Response):
     """An operator with role, tenant and status, as shown to platform admins."""
 
-    id = fields.UUID(metadata=about("Id of the operator.", examples.OPERATOR_ID))
+    id = fields.UUID(metadata=shown.OPERATOR_ID)
     email = fields.String(metadata=shown.EMAIL)
     role = fields.String(metadata=shown.ROLE)
     tenant = fields.String(attribute="tenant_slug", allow_none=True, metadata=shown.OPERATOR_TENANT)
-    status = fields.String(metadata=about("`active` or `disabled`.", "active"))
+    status = fields.String(metadata=shown.STATUS)
     is_invited = fields.Boolean(
         metadata=about("True until the operator has set a password.", False)
     )

@@ -13,17 +13,9 @@ class TenantResponse(Response):
 
     id = fields.UUID(metadata=about("Id of the tenant.", examples.TENANT_ID))
     slug = fields.String(metadata=about("Short name of the tenant in URLs.", examples.SLUG))
-    name = fields.String(
-        metadata=about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)
-    )
-    status = fields.String(metadata=about("`active` or `disabled`.", "active"))
-    phone_owner_policy = fields.String(
-        metadata=about(
-            "What happens if a verified phone number belongs to a user who has another"
-            " WeChat identity: `bind` adds the new identity, `refuse` rejects it.",
-            "bind",
-        )
-    )
+    name = fields.String(metadata=shown.TENANT_NAME)
+    status = fields.String(metadata=shown.STATUS)
+    phone_owner_policy = fields.String(metadata=shown.PHONE_OWNER)
     visitor_days = fields.Integer(metadata=shown.VISITOR_DAYS)
     created_at = fields.AwareDateTime(metadata=shown.CREATED_AT)
 
@@ -37,8 +29,8 @@ class TenantListResponse(PageResponse):
 class EventResponse(Response):
     """An audit event: time, actor, action, subject and changed values."""
 
-    id = fields.UUID(metadata=about("Id of the event.", examples.RECORD_ID))
-    at = fields.AwareDateTime(metadata=about("Time of the event.", examples.EARLIER))
+    id = fields.UUID(metadata=shown.EVENT_ID)
+    at = fields.AwareDateTime(metadata=shown.EVENT_AT)
     actor_kind = fields.String(
         metadata=about("Who acted: `user`, `operator`, `wechat` or `system`.", "operator")
     )
@@ -55,7 +47,7 @@ class EventResponse(Response):
     action = fields.String(
         metadata=about("What was done, for example `user.changed`.", "user.changed")
     )
-    subject = fields.String(metadata=about("Id of the changed object.", examples.USER_ID))
+    subject = fields.String(metadata=shown.SUBJECT)
     address = fields.String(allow_none=True, metadata=shown.ADDRESS)
     details = fields.Dict(
         metadata=about(

@@ -22,7 +22,7 @@ class TenantUserResponse(Response):
     )
     status = fields.String(metadata=shown.USER_STATUS)
     merged_into_id = fields.UUID(allow_none=True, metadata=shown.MERGED_INTO)
-    has_password = fields.Boolean(metadata=about("True if the user has a password.", True))
+    has_password = fields.Boolean(metadata=shown.HAS_PASSWORD)
     last_login_at = fields.AwareDateTime(
         allow_none=True,
         metadata=about(
@@ -49,38 +49,33 @@ class UserListResponse(PageResponse):
 class IdentityResponse(Response):
     """A WeChat identity of a user in one mini-program."""
 
-    id = fields.UUID(metadata=about("Id of the WeChat identity.", examples.IDENTITY_ID))
+    id = fields.UUID(metadata=shown.IDENTITY_ID)
     appid = fields.String(metadata=shown.APPID)
     app_name = fields.String(metadata=shown.APP_NAME)
     openid = fields.String(metadata=shown.OPENID)
     unionid = fields.String(allow_none=True, metadata=shown.UNIONID)
     nickname = fields.String(allow_none=True, metadata=shown.NICKNAME)
-    last_login_at = fields.AwareDateTime(
-        metadata=about("Time of the last `wx.login` in the mini-program.", examples.EARLIER)
-    )
+    last_login_at = fields.AwareDateTime(metadata=shown.LAST_LOGIN_AT)
 
 
 class TenantSessionResponse(Response):
     """A login session, as shown to operators."""
 
-    id = fields.UUID(metadata=about("Id of the session.", examples.SESSION_ID))
+    id = fields.UUID(metadata=shown.SESSION_ID)
     appid = fields.String(metadata=shown.APPID)
     app_name = fields.String(metadata=shown.APP_NAME)
     user_id = fields.UUID(
         allow_none=True,
-        metadata=about("Id of the bound user. Null while unbound.", examples.USER_ID),
+        metadata=shown.BOUND_USER_ID,
     )
     identity_id = fields.UUID(
         allow_none=True,
-        metadata=about(
-            "Id of the WeChat identity. Null for a login with account and password.",
-            examples.IDENTITY_ID,
-        ),
+        metadata=shown.SESSION_IDENTITY_ID,
     )
     device = fields.String(allow_none=True, metadata=shown.DEVICE)
     address = fields.String(allow_none=True, metadata=shown.ADDRESS)
     living = fields.Boolean(metadata=about("True while the session is active.", True))
-    created_at = fields.AwareDateTime(metadata=about("Time of the login.", examples.EARLIER))
+    created_at = fields.AwareDateTime(metadata=shown.LOGGED_IN_AT)
     seen_at = fields.AwareDateTime(metadata=shown.SEEN_AT)
     ended_at = fields.AwareDateTime(allow_none=True, metadata=shown.ENDED_AT)
     end_reason = fields.String(allow_none=True, metadata=shown.END_REASON)
@@ -97,12 +92,10 @@ class SessionListResponse(PageResponse):
 class MergeResponse(Response):
     """A merge of `merged_user_id` into `user_id`."""
 
-    merged_user_id = fields.UUID(
-        metadata=about("Id of the user that was merged.", examples.OTHER_USER_ID)
-    )
-    user_id = fields.UUID(metadata=about("Id of the user that remains.", examples.USER_ID))
-    moved = fields.Integer(metadata=about("Number of moved WeChat identities.", 1))
-    merged_at = fields.AwareDateTime(metadata=about("Time of the merge.", examples.EARLIER))
+    merged_user_id = fields.UUID(metadata=shown.MERGED_USER_ID)
+    user_id = fields.UUID(metadata=shown.REMAINING_USER_ID)
+    moved = fields.Integer(metadata=shown.MOVED_IDENTITIES)
+    merged_at = fields.AwareDateTime(metadata=shown.MERGED_AT)
 
 
 class UserPageResponse(Response):

@@ -47,3 +47,47 @@ EMAIL = about("E-mail address of the operator.", examples.EMAIL)
 VISITOR_DAYS = about(
     "Days after the last login until a WeChat identity that belongs to no user is erased.", 180
 )
+NEW_PASSWORD = about(
+    "New password, at least 8 characters and not easy to guess.", examples.NEW_PASSWORD
+)
+SESSION_ID = about("Id of the session.", examples.SESSION_ID)
+LOGGED_IN_AT = about("Time of the login.", examples.EARLIER)
+IDENTITY_ID = about("Id of the WeChat identity.", examples.IDENTITY_ID)
+BOUND_USER_ID = about("Id of the bound user. Null while unbound.", examples.USER_ID)
+LAST_LOGIN_AT = about("Time of the last `wx.login` in the mini-program.", examples.EARLIER)
+MERGED_USER_ID = about("Id of the user that was merged.", examples.OTHER_USER_ID)
+REMAINING_USER_ID = about("Id of the user that remains.", examples.USER_ID)
+MOVED_IDENTITIES = about("Number of moved WeChat identities.", 1)
+MERGED_AT = about("Time of the merge.", examples.EARLIER)
+SESSION_IDENTITY_ID = about(
+    "Id of the WeChat identity. Null for a login with account and password.", examples.IDENTITY_ID
+)
+EVENT_ID = about("Id of the event.", examples.RECORD_ID)
+SUBJECT = about("Id of the changed object.", examples.USER_ID)
+EVENT_AT = about("Time of the event.", examples.EARLIER)
+HAS_PASSWORD = about("True if the user has a password.", True)
+REGISTRATION = about(
+    "When a person becomes a user: `on_login` at the first login, `on_phone` with a"
+    " verified phone number, `closed` never, so that only added users can log in.",
+    "on_phone",
+)
+DATA_FORMAT = about("Format of WeChat's message push, as set in WeChat's console.", "json")
+APP_ENABLED = about("False rejects every request of the mini-program with `app_disabled`.", True)
+TENANT_NAME = about("Display name of the tenant, up to 64 characters.", examples.TENANT_NAME)
+STATUS = about("`active` or `disabled`.", "active")
+PHONE_OWNER = about(
+    "What happens if a verified phone number belongs to a user who has another WeChat"
+    " identity: `bind` adds the new identity, `refuse` rejects it.",
+    "bind",
+)
+OPERATOR_ID = about("Id of the operator.", examples.OPERATOR_ID)
+OPERATOR_PASSWORD = about("Password of the operator.", examples.PASSWORD)
+OPERATOR_CODE = about(
+    "Code of the authenticator app, or an unused recovery code. Required if one-time"
+    " codes are enabled.",
+    examples.ONE_TIME_CODE,
+)
+NEW_OPERATOR_PASSWORD = about(
+    "Password, at least 12 characters and not easy to guess.", examples.NEW_PASSWORD
+)
+DISPLAY_NAME = about("Display name, up to 64 characters.", examples.APP_NAME)
