@@ -1,14 +1,12 @@
 """The documentation site in a real browser, as `make run` serves it."""
 
-from collections.abc import Iterator
 from itertools import product
 
 import pytest
 import requests
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
-from tests.browser.chromium import CHROMIUM
-from tests.browser.screen import SCHEMES, SHOTS, TOO_WIDE, Screen, chromium
+from tests.browser.screen import SCHEMES, SHOTS, TOO_WIDE, Screen
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.waiting import until
 
@@ -35,22 +33,6 @@ def guide(copy: Copy) -> str:
     address = f"{copy.service}/docs/guide/"
     until(lambda: requests.get(address, timeout=5).status_code == 200, BUILD_SECONDS)
     return address
-
-
-@pytest.fixture(scope="module")
-def context(guide: str, copy: Copy) -> Iterator[BrowserContext]:
-    """Chromium with an English locale."""
-    with chromium(CHROMIUM, copy.service) as context:
-        yield context
-
-
-@pytest.fixture
-def screen(copy: Copy, context: BrowserContext) -> Iterator[Screen]:
-    """Return a window. At the end of the test it must have no errors and no CSP violation."""
-    screen = Screen(context, copy.service)
-    yield screen
-    screen.page.close()
-    assert not screen.errors, screen.errors
 
 
 @pytest.mark.parametrize("language", FOLDERS)

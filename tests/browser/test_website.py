@@ -1,15 +1,13 @@
 """The landing page and the API explorer in a real browser."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator
 
 from config.development.demo import TENANTS
-from tests.browser.chromium import CHROMIUM
-from tests.browser.screen import LANGUAGES, SCHEMES, SHOTS, TOO_WIDE, Screen, chromium
+from tests.browser.screen import LANGUAGES, SCHEMES, SHOTS, TOO_WIDE, Screen
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.personas import App, Person
 
@@ -18,22 +16,6 @@ SIZES = {360: 740, 768: 1024, 1280: 800}
 CLUB = App(TENANTS[0].apps[1].appid, "acme", "")
 LOGIN = "/v1/apps/{appid}/login"
 STORED = "[localStorage.length, sessionStorage.length, document.cookie]"
-
-
-@pytest.fixture(scope="module")
-def context(copy: Copy) -> Iterator[BrowserContext]:
-    """Chromium with an English locale."""
-    with chromium(CHROMIUM, copy.service) as context:
-        yield context
-
-
-@pytest.fixture
-def screen(copy: Copy, context: BrowserContext) -> Iterator[Screen]:
-    """Return a window. At the end of the test it must have no errors and no CSP violation."""
-    screen = Screen(context, copy.service)
-    yield screen
-    screen.page.close()
-    assert not screen.errors, screen.errors
 
 
 def open_explorer(screen: Screen, query: str = "?lang=en") -> None:
