@@ -113,6 +113,7 @@ messages: $(VENV)/.installed ## Compile the Chinese messages after a change / �
 
 lock: $(TOOLS)/.installed ## Pin the requirements from the .in files, newer versions with ARGS=--upgrade / 根据 .in 文件重新锁定依赖，ARGS=--upgrade 升级版本
 	@$(LOCK) requirements.in -o requirements.txt
+	@$(LOCK) requirements-tracing.in -o requirements-tracing.txt
 	@$(LOCK) requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) requirements-docs.in -o requirements-docs.txt
 
@@ -126,7 +127,7 @@ sbom: $(TOOLS)/.installed ## Write a CycloneDX bill of materials to var/sbom.jso
 # An audit without an answer about every package must not look like one that found nothing.
 audit: $(TOOLS)/.installed ## Look up the requirements in the vulnerability database of PyPI / 在 PyPI 漏洞库中检查依赖
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  -r requirements.txt -r requirements-dev.txt -r requirements-docs.txt 2>var/audit.log; status=$$?; \
+	  -r requirements.txt -r requirements-tracing.txt -r requirements-dev.txt -r requirements-docs.txt 2>var/audit.log; status=$$?; \
 	if grep -E '^(No known vulnerabilities found|Found [0-9]+ known)' var/audit.log; then exit $$status; fi; \
 	tail -n 1 var/audit.log; \
 	echo "NOT AUDITED: offline, or the vulnerability database has no answer. Details: var/audit.log"; \

@@ -93,7 +93,9 @@ def listed_packages(name: str) -> set[str]:
     return set(re.findall(r"^[a-z][a-z0-9-]*", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-docs"])
+@pytest.mark.parametrize(
+    "name", ["requirements", "requirements-dev", "requirements-docs", "requirements-tracing"]
+)
 def test_requirements_have_exact_versions_and_hashes_and_no_url(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert not re.search(r"://|^-|/", text.replace("-r requirements", ""), re.MULTILINE)
@@ -107,7 +109,9 @@ def test_requirements_have_exact_versions_and_hashes_and_no_url(name: str) -> No
     assert listed_packages(name) <= pinned
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-docs"])
+@pytest.mark.parametrize(
+    "name", ["requirements", "requirements-dev", "requirements-docs", "requirements-tracing"]
+)
 def test_pinned_requirements_match_the_in_file(name: str) -> None:
     """If this test fails, run `make lock`."""
     pins = re.split(r"^(?=\w)", (ROOT / f"{name}.txt").read_text(), flags=re.MULTILINE)
