@@ -5,6 +5,7 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import report_errors, show
 from app.services import retention as service
+from app.services.job_runs import record_job
 
 
 @click.group()
@@ -34,3 +35,5 @@ def run(dry_run: bool) -> None:
         show("Nothing was removed. 未删除任何数据。")
     if told[service.FAILED]:
         raise click.exceptions.Exit(1)
+    if not dry_run:
+        record_job("retention")

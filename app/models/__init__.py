@@ -7,6 +7,7 @@ from app.models.code_exchange import CodeExchange
 from app.models.daily_count import DailyCount, Measure
 from app.models.daily_failure import DailyFailure
 from app.models.idempotent_request import IdempotentRequest
+from app.models.job_run import JobRun
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -37,6 +38,7 @@ __all__ = [
     "DailyCount",
     "DailyFailure",
     "IdempotentRequest",
+    "JobRun",
     "KeyProof",
     "LoginSession",
     "Measure",

@@ -26,7 +26,7 @@ LOCK_ORDER = (
     *("audit_events", "code_exchanges", "session_keys", "password_tries", "merges"),
     *("daily_counts", "daily_failures", "answer_times", "wechat_access_tokens", "app_claims"),
     *("verification_budgets", "wechat_apps", "tenants", "signing_keys", "key_proofs"),
-    "schema_compatibility",
+    *("schema_compatibility", "job_runs"),
 )
 # Logins lock these tables in different orders, but `login_sessions` before them. A migration that
 # locks several of them locks `login_sessions` too.

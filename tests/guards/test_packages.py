@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "principals": set(),
     "database": {"runtime"},
     "audit": set(),
+    "job_runs": {"database"},
     "cache": {"runtime", "principals"},
     "passwords": {"runtime", "principals"},
     "apps": {"runtime", "database", "audit", "cache"},
