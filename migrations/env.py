@@ -215,9 +215,10 @@ def explain(error: DBAPIError) -> str | None:
         )
     if isinstance(error.orig, InsufficientPrivilege):
         return (
-            f"{error.orig.diag.message_primary}. The role of the service must own the database and"
-            " its tables. As superuser, run `ALTER DATABASE <database> OWNER TO <role>`. / 服务的"
-            "角色必须是数据库及其各表的所有者，请以超级用户执行 ALTER DATABASE … OWNER TO …。"
+            f"{error.orig.diag.message_primary}. Run `db upgrade` with the DATABASE_URL of the role"
+            " that owns the database and its tables. See docs/operations.md#database-roles. /"
+            " 请使用数据库及各表所有者的 DATABASE_URL 执行 db upgrade，"
+            "参见 docs/operations.zh-CN.md。"
         )
     return None
 
