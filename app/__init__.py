@@ -25,6 +25,7 @@ from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
+from app.notifications import Notifier, SmtpServer
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
 from app.services.database.replica import Replica
@@ -94,5 +95,19 @@ def _attach_state(app: Flask, config: Config) -> None:
     )
     app.extensions["wechat_client"] = new_wechat_client(count_answer, limits.watch)
     app.extensions["wechat_proof_client"] = new_wechat_client()
+    app.extensions["notifier"] = Notifier(_smtp_server(config))
     app.extensions["readiness"] = ReadinessCheck()
     app.extensions["replica"] = Replica() if config.database_replica_url else None
+
+
+def _smtp_server(config: Config) -> SmtpServer | None:
+    if config.smtp is None or config.smtp_from is None:
+        return None
+    return SmtpServer(
+        host=config.smtp.host,
+        port=config.smtp.port,
+        sender=config.smtp_from,
+        implicit_tls=config.smtp.implicit_tls,
+        user=config.smtp.user,
+        password=config.smtp.password,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from config.alert_readers import Smtp, read_public_url, read_smtp, read_smtp_from
 from config.database_readers import (
     read_database_listen_url,
     read_database_pool_size,
@@ -69,6 +70,9 @@ class Config:
     website: bool
     guide_url: str | None
     demo_phone_url: str | None
+    public_url: str | None
+    smtp: Smtp | None
+    smtp_from: str | None
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -114,6 +118,9 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "website": lambda: read_website(environ),
         "guide_url": lambda: read_guide_url(environ),
         "demo_phone_url": lambda: read_demo_phone_url(environ),
+        "public_url": lambda: read_public_url(environ),
+        "smtp": lambda: read_smtp(environ),
+        "smtp_from": lambda: read_smtp_from(environ),
     }
     values: dict[str, Any] = {}
     errors: list[ConfigError] = []

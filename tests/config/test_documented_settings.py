@@ -56,6 +56,8 @@ def variables_of(script: str, folder: Path) -> dict[str, str]:
 def test_the_service_accepts_documented_settings(block: Block, folder: Path) -> None:
     """Lines with the same name are alternatives. Other lines are one environment."""
     secrets = {
+        # Required by the example of SMTP_URL.
+        "SMTP_FROM": "wxpass@example.com",
         "DATABASE_URL": "postgresql://localhost/wxpass",
         # Required by the example of DATABASE_POOLER.
         "DATABASE_LISTEN_URL": "postgresql://localhost/wxpass",
