@@ -92,7 +92,21 @@ class Config:
 
 def load_config(environ: Mapping[str, str]) -> Config:
     """Return the settings in `environ`. Raise one ConfigError that names all invalid ones."""
-    readers: dict[str, Callable[[], Any]] = {
+    values: dict[str, Any] = {}
+    errors: list[ConfigError] = []
+    for setting, read in _readers(environ).items():
+        try:
+            values[setting] = read()
+        except ConfigError as error:
+            errors.append(error)
+    if errors:
+        raise ConfigError.together(errors)
+    return Config(**values)
+
+
+def _readers(environ: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
+    """Return a function per field of Config that reads its setting."""
+    return {
         "env": lambda: read_environment_name(environ),
         "database_url": lambda: read_database_url(environ),
         "keys": lambda: read_keys(environ),
@@ -122,13 +136,3 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "smtp": lambda: read_smtp(environ),
         "smtp_from": lambda: read_smtp_from(environ),
     }
-    values: dict[str, Any] = {}
-    errors: list[ConfigError] = []
-    for setting, read in readers.items():
-        try:
-            values[setting] = read()
-        except ConfigError as error:
-            errors.append(error)
-    if errors:
-        raise ConfigError.together(errors)
-    return Config(**values)
