@@ -2,8 +2,12 @@
 
 from flask import Flask, Response, g
 
-from app.errors import Failure
+from app.errors import AppDisabled, DatabaseUnavailable, Failure, TenantDisabled
+from app.services.apps.apps import APPID
 from app.services.metrics.counts import count_failure
+
+# Failures of apps that requests cannot look up or use.
+OF_APPS = (AppDisabled, TenantDisabled, DatabaseUnavailable)
 
 
 def init_app(app: Flask) -> None:
@@ -14,11 +18,20 @@ def init_app(app: Flask) -> None:
 def _count_failure(response: Response) -> Response:
     """Count the failure under the app in the path, or else under the app of the login.
 
-    Requests without a known app are not counted: those with an unknown or disabled appid, and
-    those without a valid login whose path has no appid.
+    Requests without a known app are not counted: those with an unknown appid, and those without a
+    valid login whose path has no appid. While the database is unavailable, the app cannot be
+    looked up. The writer drops the counts of apps that do not exist.
     """
     failure: Failure | None = g.pop("failure", None)
-    subject = g.get("wechat_app") or g.get("principal")
-    if failure is not None and subject is not None:
-        count_failure(subject.appid, failure.code)
+    if failure is not None and (appid := _appid(failure)):
+        count_failure(appid, failure.code, failure.errcode, failure.our_ip)
     return response
+
+
+def _appid(failure: Failure) -> str | None:
+    subject = g.get("wechat_app") or g.get("principal")
+    if subject is not None:
+        return str(subject.appid)
+    appid: str | None = g.get("appid")
+    is_app = isinstance(failure, OF_APPS) and appid is not None and APPID.fullmatch(appid)
+    return appid if is_app else None

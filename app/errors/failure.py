@@ -37,6 +37,15 @@ class Failure(Exception):
         self.retry_after = retry_after
         self.hints = hints
         self.values = values or {}
+        # Set by `as_failure`: WeChat's errcode, and this server's IP address if WeChat rejected it.
+        self.errcode: int | None = None
+        self.our_ip: str | None = None
+
+    def again(self) -> "Failure":
+        """Return a new exception for another request that fails because of this one."""
+        same = type(self)(self.cause, retry_after=self.retry_after)
+        same.errcode, same.our_ip = self.errcode, self.our_ip
+        return same
 
     @property
     def sentences(self) -> Sequence[str]:

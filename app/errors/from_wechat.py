@@ -56,11 +56,12 @@ FROM_WECHAT: dict[type[wechat.WeChatError], type[Failure]] = {
 
 
 def as_failure(error: wechat.WeChatError) -> Failure:
-    """Return the API error for an exception of the WeChat client.
+    """Return the API error for an exception of the WeChat client, with its errcode.
 
     An unmapped exception is reported as its nearest mapped base class, otherwise as Internal.
     """
-    for kind in type(error).__mro__:
-        if kind in FROM_WECHAT:
-            return FROM_WECHAT[kind](f"{type(error).__name__}: {error}")
-    return Internal(type(error).__name__)
+    known = (FROM_WECHAT[kind] for kind in type(error).__mro__ if kind in FROM_WECHAT)
+    kind = next(known, None)
+    failure = kind(f"{type(error).__name__}: {error}") if kind else Internal(type(error).__name__)
+    failure.errcode, failure.our_ip = error.errcode, error.our_ip
+    return failure

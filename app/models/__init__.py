@@ -11,6 +11,8 @@ from app.models.job_run import JobRun
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
+from app.models.minute_count import EVENTS, MinuteCount
+from app.models.minute_failure import NO_ERRCODE, MinuteFailure
 from app.models.operator import Operator
 from app.models.operator_recovery_code import OperatorRecoveryCode
 from app.models.operator_session import OperatorSession
@@ -31,6 +33,8 @@ from app.models.wechat_push import WeChatPush
 
 __all__ = [
     "DEFAULT_SESSION_LIMIT",
+    "EVENTS",
+    "NO_ERRCODE",
     "AnswerTime",
     "AppClaim",
     "AuditEvent",
@@ -43,6 +47,8 @@ __all__ = [
     "LoginSession",
     "Measure",
     "Merge",
+    "MinuteCount",
+    "MinuteFailure",
     "Operator",
     "OperatorRecoveryCode",
     "OperatorSession",

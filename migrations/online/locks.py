@@ -24,7 +24,8 @@ LOCK_ORDER = (
     *("idempotent_requests", "operators", "operator_sessions", "operator_recovery_codes"),
     *("people_imports", "wechat_pushes", "login_sessions", "social_accounts", "phones", "users"),
     *("audit_events", "code_exchanges", "session_keys", "password_tries", "merges"),
-    *("daily_counts", "daily_failures", "answer_times", "wechat_access_tokens", "app_claims"),
+    *("daily_counts", "daily_failures", "answer_times", "minute_counts", "minute_failures"),
+    *("wechat_access_tokens", "app_claims"),
     *("verification_budgets", "wechat_apps", "tenants", "signing_keys", "key_proofs"),
     *("schema_compatibility", "job_runs"),
 )

@@ -72,7 +72,9 @@ class CodeFailures:
         for key in (client, (request.app.appid,)):
             wait = math.ceil(self._backoffs.get(key, 0.0) - time.monotonic())
             if wait > 0:
-                raise WeChatRateLimited("backoff", retry_after=wait)
+                limited = WeChatRateLimited("backoff", retry_after=wait)
+                limited.errcode = CALLS_PER_MINUTE_EXCEEDED
+                raise limited
 
     def note(self, request: LoginRequest, error: BaseException) -> None:
         """Record a rejected code or errcode 45011, so that `refuse` can refuse later requests.

@@ -65,7 +65,7 @@ class Flight:
         if not self._ended.wait(PATIENCE_SECONDS):
             raise WeChatUnavailable(reason="the exchange of the code was not finished")
         if self.failure is not None:
-            raise type(self.failure)(self.failure.cause, retry_after=self.failure.retry_after)
+            raise self.failure.again()
 
     @property
     def can_be_joined(self) -> bool:

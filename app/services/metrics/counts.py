@@ -8,19 +8,21 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from threading import Lock
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.models import Measure
+from app.models import EVENTS, NO_ERRCODE, Measure
 from app.models.answer_time import BOUNDS, UNANSWERED
 from app.services.database.transactions import on_commit
 from app.services.runtime.per_process import OncePerProcess
 
 # The time zone that days are counted in. It has had no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8))
+# The counts by minute are kept for a day.
+MINUTES_KEPT = timedelta(days=1)
 # Bounds on memory while counts cannot be written: of events not yet summed, and of sums.
 MOST_NEWS = 100_000
 MOST_SUMS = 50_000
@@ -54,7 +56,29 @@ class Answered(NamedTuple):
     within_ms: int
 
 
-K = TypeVar("K", bound=Happened | Failed | Answered)
+class HappenedInMinute(NamedTuple):
+    """The key of a count of events in a minute, given by its beginning."""
+
+    minute: datetime
+    appid: str
+    measure: str
+
+
+class FailedInMinute(NamedTuple):
+    """The key of a count of failed requests in a minute.
+
+    `errcode` is NO_ERRCODE if WeChat did not report the failure. `our_ip` is this server's IP
+    address as WeChat reported it, for errcodes about the address.
+    """
+
+    minute: datetime
+    appid: str
+    code: str
+    errcode: int
+    our_ip: str | None
+
+
+K = TypeVar("K", bound=Happened | Failed | Answered | HappenedInMinute | FailedInMinute)
 
 
 class Tally(Generic[K]):
@@ -63,7 +87,7 @@ class Tally(Generic[K]):
     def __init__(self) -> None:
         # Appending is atomic. Above the bound, the oldest events are dropped.
         self._news: deque[K] = deque(maxlen=MOST_NEWS)
-        self._sums: dict[K, int] = {}
+        self.sums: dict[K, int] = {}
 
     def note(self, what: K) -> None:
         self._news.append(what)
@@ -72,13 +96,13 @@ class Tally(Generic[K]):
         """Sum up the new events and return all sums since the last `clear`."""
         for _ in range(len(self._news)):
             what = self._news.popleft()
-            if what in self._sums or len(self._sums) < MOST_SUMS:
-                self._sums[what] = self._sums.get(what, 0) + 1
-        return self._sums
+            if what in self.sums or len(self.sums) < MOST_SUMS:
+                self.sums[what] = self.sums.get(what, 0) + 1
+        return self.sums
 
     def clear(self) -> None:
         """Reset the sums that `gather` has returned. Events noted since then remain."""
-        self._sums = {}
+        self.sums = {}
 
 
 class Counts:
@@ -93,12 +117,21 @@ class Counts:
         self.happened: Tally[Happened] = Tally()
         self.failed: Tally[Failed] = Tally()
         self.answered: Tally[Answered] = Tally()
+        self.happened_in_minutes: Tally[HappenedInMinute] = Tally()
+        self.failed_in_minutes: Tally[FailedInMinute] = Tally()
         self.writing = Lock()
+        self.minutes_dropped_at = now()
 
     def _begin(self) -> None:
         self._clear()
         if self.begin_writing is not None:
             self.begin_writing()
+
+    @property
+    def tallies(self) -> tuple[Tally[Any], ...]:
+        """Return all counts by key."""
+        by_day = (self.happened, self.failed, self.answered)
+        return (*by_day, self.happened_in_minutes, self.failed_in_minutes)
 
     @property
     def has_begun(self) -> bool:
@@ -126,15 +159,33 @@ def today() -> date:
     return day_of(now())
 
 
+def oldest_minute() -> datetime:
+    """Return the first minute whose counts are kept."""
+    return minute_of(now() - MINUTES_KEPT)
+
+
+def minute_of(moment: datetime) -> datetime:
+    """Return the beginning of the minute of a time."""
+    return moment.replace(second=0, microsecond=0)
+
+
 def count(appid: str, measure: Measure, day: date | None = None) -> None:
     """Count an event of an app. `day` is today by default."""
-    counts().happened.note(Happened(day or today(), appid, measure.value))
+    moment, mine = now(), counts()
+    mine.happened.note(Happened(day or day_of(moment), appid, measure.value))
+    if measure in EVENTS:
+        mine.happened_in_minutes.note(HappenedInMinute(minute_of(moment), appid, measure.value))
 
 
-def count_failure(appid: str, code: str) -> None:
-    """Count a failed request of an app by its error code."""
+def count_failure(
+    appid: str, code: str, errcode: int | None = None, our_ip: str | None = None
+) -> None:
+    """Count a failed request of an app by its error code and WeChat's errcode."""
+    moment, mine = now(), counts()
     count(appid, Measure.FAILED)
-    counts().failed.note(Failed(today(), appid, code))
+    mine.failed.note(Failed(day_of(moment), appid, code))
+    in_minute = FailedInMinute(minute_of(moment), appid, code, errcode or NO_ERRCODE, our_ip)
+    mine.failed_in_minutes.note(in_minute)
 
 
 def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
