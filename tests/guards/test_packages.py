@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "passwords": {"runtime", "principals"},
     "apps": {"runtime", "database", "audit", "cache"},
     "metrics": {"runtime", "database"},
+    "failures": {"database", "apps", "metrics"},
     "sessions": {"runtime", "principals", "database", "audit", "cache", "apps", "metrics"},
     "signing": {"principals", "database", "audit", "sessions"},
     "users": {"runtime", "principals", "database", "audit", "passwords", "apps", "sessions"},

@@ -1,0 +1,1 @@
+"""Failing apps: which apps fail, since when, why, and what to do."""
