@@ -54,7 +54,7 @@ REPLACEMENTS = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_pass
 WITHOUT_USER_DATA = {
     *("tenants", "wechat_apps", "wechat_access_tokens", "signing_keys", "key_proofs"),
     *("operators", "operator_sessions", "operator_recovery_codes"),
-    *("daily_counts", "daily_failures", "answer_times"),
+    *("daily_counts", "daily_failures", "answer_times", "minute_counts", "minute_failures"),
     # Requests of operators, kept for an hour and for a day.
     *("people_imports", "idempotent_requests"),
     # Appids entered by operators.
