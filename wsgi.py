@@ -1,7 +1,6 @@
 """WSGI entry point for gunicorn and `flask --app wsgi`."""
 
 import gc
-import os
 import sys
 
 # Objects created at startup are never released, so collecting garbage would only cost time.
@@ -17,20 +16,21 @@ from app.services.operators import failed_sign_ins
 from app.services.sessions import last_seen
 from config import ConfigError, development, load_config
 from config.database_tls import require_database_tls
+from config.secret_files import load_environment
 
 # gunicorn shuts down when a worker exits with this code. For any other code it restarts the worker.
 BOOT_FAILED = 3
 
-environ = dict(os.environ)
 # The boot checks are skipped for commands, because some commands repair what the checks reject.
 # `flask run` is no such command: it serves requests.
 command = click.get_current_context(silent=True)
 is_command = command is not None and command.info_name != "run"
-# A replacement worker skips the boot checks, because a failure would stop the running workers too.
-is_replacement = environ.get("WXPASS_WORKER") == "replacement"
-# gunicorn sets this in the processes that replace running ones (config/handover.py).
-replaces_running_processes = "GUNICORN_PID" in environ
 try:
+    environ = load_environment()
+    # A replacement worker skips the boot checks: a failure would stop the running workers too.
+    is_replacement = environ.get("WXPASS_WORKER") == "replacement"
+    # gunicorn sets this in the processes that replace running ones (config/handover.py).
+    replaces_running_processes = "GUNICORN_PID" in environ
     development.fill(environ)
     config = load_config(environ)
     require_database_tls(config, environ)

@@ -22,13 +22,16 @@ from gevent import sleep
 from config import ConfigError, handover, load_config
 from config.cpu_limit import usable_cpus
 from config.readers import read_environment_name, read_number, read_worker_connections
+from config.secret_files import load_environment
 
 _DEVELOPMENT_WORKERS = 4  # times the pool size, below PostgreSQL's default of 100 connections
 
 try:
+    # Reads the secret files, before the workers are forked.
+    _environ = load_environment()
     _production = read_environment_name(os.environ) == "production"
     if _production:
-        load_config(os.environ)  # before workers are forked, to fail once with a clear message
+        load_config(_environ)  # before workers are forked, to fail once with a clear message
     _port = read_number(os.environ, "PORT", 8000, range(1, 65536))
     _cpus = usable_cpus()
     _workers = _cpus if _production else min(_cpus, _DEVELOPMENT_WORKERS)

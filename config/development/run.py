@@ -1,7 +1,6 @@
 """`make run`: start and stop the database, the simulator and the service together."""
 
 import fcntl
-import os
 import signal
 import sys
 import time
@@ -23,6 +22,7 @@ from config.development.demo import OPERATOR, PEOPLE, TENANTS
 from config.development.postgres import hold_server
 from config.development.walkthrough import login_commands
 from config.readers import read_number
+from config.secret_files import load_environment
 
 READY_SECONDS = 60
 POLL_SECONDS = 0.1
@@ -107,7 +107,7 @@ def main() -> int:
     interruption = Interruption()
     try:
         with ExitStack() as stack:
-            _run_everything(Run(dict(os.environ), stack, interruption))
+            _run_everything(Run(load_environment(), stack, interruption))
     except Interrupted:
         say("Stopped. / 已停止。")
     except (ConfigError, RunFailed) as error:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from config import load_config
+from config.secret_files import read_secret_files
 from tests.fixtures.documented_commands import SETTINGS, Block, blocks_run_by
 
 BLOCKS = blocks_run_by(SETTINGS)
@@ -28,6 +29,7 @@ def pem_of_a_new_key() -> str:
 def folder(tmp_path: Path) -> Path:
     """A folder with the files that the settings read."""
     for name, content in {
+        "keys": f"k1:{b64encode(bytes(32)).decode()}",
         "k1": b64encode(bytes(32)).decode(),
         "k2": b64encode(bytes(range(32))).decode(),
         "pepper": "p" * 32,
@@ -71,4 +73,5 @@ def test_the_service_accepts_documented_settings(block: Block, folder: Path) -> 
     for script in scripts:
         found = variables_of(script, folder)
         assert found
-        load_config({**secrets, **found})
+        environ = {name: value for name, value in secrets.items() if f"{name}_FILE" not in found}
+        load_config(environ | found | read_secret_files(found))

@@ -2,11 +2,20 @@
 
 import os
 import signal
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from config import load_config
 from config.development import fill
@@ -104,3 +113,37 @@ def test_reload_command_refuses_a_gunicorn_that_runs_in_another_folder(
 
 def _head() -> str:
     return sorted(Path("migrations/versions").glob("0*.py"))[-1].name[:4]
+
+
+def test_make_reload_reads_secret_files_again(environ: dict[str, str], tmp_path: Path) -> None:
+    """Running processes keep the values that they have read."""
+    fill(settings := dict(environ))
+    del settings["JWT_PRIVATE_KEY"]
+    keys = [Ed25519PrivateKey.generate() for _ in range(2)]
+    (file := tmp_path / "jwt.pem").write_bytes(pem_of(keys[0]))
+    with running(settings | {"JWT_PRIVATE_KEY_FILE": str(file)}, tmp_path / "run") as gunicorn:
+        file.write_bytes(pem_of(keys[1]))
+        assert public_keys_of(gunicorn) == {public_part(keys[0])}
+        assert gunicorn.reload().returncode == 0, gunicorn.log
+        assert public_keys_of(gunicorn) == {public_part(keys[1])}
+        file.unlink()
+        assert gunicorn.reload().returncode == 1
+        assert f"JWT_PRIVATE_KEY_FILE: cannot read {file}" in gunicorn.log
+        assert public_keys_of(gunicorn) == {public_part(keys[1])}
+
+
+def pem_of(key: Ed25519PrivateKey) -> bytes:
+    """Return a private key in PEM format."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_part(key: Ed25519PrivateKey) -> str:
+    """Return the public key as a JWKS has it."""
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return urlsafe_b64encode(public).decode().rstrip("=")
+
+
+def public_keys_of(gunicorn: Gunicorn) -> set[str]:
+    """Return the public keys of the service."""
+    answer = requests.get(f"{gunicorn.url}/.well-known/jwks.json", timeout=20)
+    return {key["x"] for key in answer.json()["keys"]}
