@@ -15,6 +15,7 @@ from app import (
     keyring,
     languages,
     logs,
+    monitoring,
     problems,
     proxies,
     tenancy,
@@ -61,6 +62,7 @@ def create_app(config: Config) -> Flask:
     openapi.init_app(app)
     problems.init_app(app)
     failure_metrics.init_app(app)
+    monitoring.init_app(app, config)
 
     api.register(app, openapi)
     dialects.register(app)

@@ -3,6 +3,8 @@
 from flask import Flask, Response, g
 
 from app.errors import AppDisabled, DatabaseUnavailable, Failure, TenantDisabled
+from app.metrics.definitions import FAILURES, OTHER
+from app.metrics.recording import count
 from app.services.apps.apps import APPID
 from app.services.metrics.counts import count_failure
 
@@ -23,15 +25,22 @@ def _count_failure(response: Response) -> Response:
     looked up. The writer drops the counts of apps that do not exist.
     """
     failure: Failure | None = g.pop("failure", None)
-    if failure is not None and (appid := _appid(failure)):
+    if failure is None:
+        return response
+    known = _known_appid()
+    if appid := known or _appid_of_path(failure):
         count_failure(appid, failure.code, failure.errcode, failure.our_ip)
+    # Clients choose the appid in a path, so that it must not become a label.
+    count(FAILURES, known or OTHER, failure.code)
     return response
 
 
-def _appid(failure: Failure) -> str | None:
+def _known_appid() -> str | None:
     subject = g.get("wechat_app") or g.get("principal")
-    if subject is not None:
-        return str(subject.appid)
+    return None if subject is None else str(subject.appid)
+
+
+def _appid_of_path(failure: Failure) -> str | None:
     appid: str | None = g.get("appid")
     is_app = isinstance(failure, OF_APPS) and appid is not None and APPID.fullmatch(appid)
     return appid if is_app else None

@@ -28,6 +28,8 @@ from app.auth import (
 from app.errors import TokensDiffer
 from app.headers import security_headers
 from app.logs import log_request, request_id_of
+from app.metrics.definitions import HTTP_SECONDS
+from app.metrics.recording import observe
 from app.services.cache.registry import Caches
 from app.services.principals import Principal
 from app.services.sessions.authentication import find_cached_principal, read_bound_principal
@@ -49,11 +51,13 @@ BYPASSED_HOOKS = {
     "app.tenancy._take_appid": "`find_auth_request` reads the appid of the path.",
     "app.tenancy._pick_app": "`admits_without_parsing` compares the appid with the session's.",
     "app.failure_metrics._count_failure": "Only successful responses are sent here.",
+    "app.monitoring.http_requests.observe_response": "`_send` records the duration.",
     "app.admin.console.access._guard": "For pages of the console only.",
     "app.admin.console.access._add_headers": "For pages of the console only.",
     "flask_wtf.csrf.CSRFProtect.init_app.<locals>.csrf_protect": "For forms of the console only.",
     "flask_sqlalchemy.extension.SQLAlchemy._teardown_session": "No database session is opened.",
 }
+STATUS_TEXTS = {status: str(status.value) for status in HTTPStatus}
 STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in HTTPStatus}
 
 
@@ -182,6 +186,7 @@ def _send(
     structlog.contextvars.clear_contextvars()
     known = {"appid": principal.appid, "tenant": principal.tenant_slug}
     log_request("GET", route, answer.status.value, began, request_id=request_id, **known)
+    observe(HTTP_SECONDS, time.perf_counter() - began, route, "GET", STATUS_TEXTS[answer.status])
     return (answer.body,)
 
 

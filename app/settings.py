@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from app.connections import CONNECT_SECONDS, WaitingPool
+from app.connections import CONNECT_SECONDS, ReplicaPool, WaitingPool
 from app.extensions import REPLICA
 from app.version import VERSION
 from config import Config
@@ -115,6 +115,7 @@ def _replica_bind(config: Config) -> dict[str, Any]:
             **_engine_options(config),
             "url": config.database_replica_url,
             "pool_size": min(REPLICA_POOL_SIZE, config.database_pool_size),
+            "poolclass": ReplicaPool,
             "pool_timeout": REPLICA_POOL_SECONDS,
             "connect_args": arguments,
         }

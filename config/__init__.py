@@ -13,6 +13,7 @@ from config.database_readers import (
     read_database_tls,
     read_database_url,
 )
+from config.metrics.readers import read_metrics_apps, read_metrics_bind
 from config.readers import (
     ConfigError,
     Network,
@@ -73,6 +74,8 @@ class Config:
     public_url: str | None
     smtp: Smtp | None
     smtp_from: str | None
+    metrics_bind: tuple[str, int] | None
+    metrics_apps: int
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -135,4 +138,6 @@ def _readers(environ: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
         "public_url": lambda: read_public_url(environ),
         "smtp": lambda: read_smtp(environ),
         "smtp_from": lambda: read_smtp_from(environ),
+        "metrics_bind": lambda: read_metrics_bind(environ),
+        "metrics_apps": lambda: read_metrics_apps(environ),
     }

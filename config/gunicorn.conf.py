@@ -21,6 +21,8 @@ from gevent import sleep
 
 from config import ConfigError, handover, load_config
 from config.cpu_limit import usable_cpus
+from config.metrics import child as metrics
+from config.metrics.readers import read_metrics_bind
 from config.readers import read_environment_name, read_number, read_worker_connections
 from config.secret_files import load_environment
 
@@ -42,6 +44,7 @@ try:
     timeout = read_number(os.environ, "GUNICORN_TIMEOUT", 30, range(1, 3601))
     graceful_timeout = read_number(os.environ, "GUNICORN_GRACEFUL_TIMEOUT", 30, range(1, 3601))
     keepalive = read_number(os.environ, "GUNICORN_KEEPALIVE", 5, range(1, 3601))
+    read_metrics_bind(os.environ)
 except ConfigError as error:
     raise SystemExit(str(error)) from None
 
@@ -99,12 +102,21 @@ errorlog = "-"
 
 
 _handover: handover.Handover | None = None
+_exporter: metrics.ExporterChild | None = None
+
+
+def on_starting(server: Any) -> None:
+    """Prepare the folder of the metrics before workers are forked."""
+    global _exporter
+    _exporter = metrics.prepare(server, as_json=_production)
 
 
 def when_ready(server: Any) -> None:
-    """Prepare the replacement of the processes on SIGHUP and SIGUSR2."""
+    """Prepare the replacement of the processes on SIGHUP and SIGUSR2, and serve the metrics."""
     global _handover
     _handover = handover.prepare(server)
+    if _exporter is not None:
+        metrics.watch(_exporter, server)
 
 
 def post_fork(server: Any, worker: Any) -> None:
@@ -116,9 +128,23 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Report that this worker has loaded the service."""
+    """Begin the metrics of this worker, and report that it has loaded the service."""
+    if _exporter is not None:
+        worker.wsgi.extensions["monitoring"].begin(_exporter.folder)
     if _handover is not None:
         _handover.report_ready()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Delete the state of an ended worker from the metrics."""
+    if _exporter is not None:
+        metrics.forget_worker(_exporter, worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """End the metrics."""
+    if _exporter is not None:
+        metrics.end(_exporter, server)
 
 
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:

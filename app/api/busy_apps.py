@@ -16,6 +16,8 @@ from flask import Flask
 
 from app.errors import Failure
 from app.logs import log_request, request_id_of
+from app.metrics.definitions import FAILURES, HTTP_SECONDS, LOGINS, REFUSED
+from app.metrics.recording import count, observe
 from app.services.apps.call_limits import CallLimits, retry_after
 from app.services.metrics.counts import count_failure
 from app.services.runtime.bounded import keep_latest
@@ -83,6 +85,11 @@ class BusyApps:
         start_response(refusal.status, [*refusal.headers, *own])
         with self._app.app_context():
             count_failure(appid, failure.code)
+        count(FAILURES, appid, failure.code)
+        count(LOGINS, appid, "code", REFUSED)
+        observe(HTTP_SECONDS, time.perf_counter() - began, ROUTE, "POST", str(failure.status))
+        limits: CallLimits = self._app.extensions["call_limits"]
+        limits.count_rejection(appid, failure)
         structlog.contextvars.clear_contextvars()
         context = {"appid": appid, "request_id": request_id, "failure": failure.code}
         log_request("POST", ROUTE, failure.status, began, **context)

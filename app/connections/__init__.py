@@ -20,7 +20,12 @@ from app.connections.primary import (
     ServerOutdated,
     ServerReadOnly,
 )
-from app.connections.waiting_pool import FairQueue, WaitingPool, is_at_connection_limit
+from app.connections.waiting_pool import (
+    FairQueue,
+    ReplicaPool,
+    WaitingPool,
+    is_at_connection_limit,
+)
 from app.extensions import REPLICA, db
 
 __all__ = [
@@ -28,6 +33,7 @@ __all__ = [
     "DeadlineConnection",
     "FairQueue",
     "ReplicaConnection",
+    "ReplicaPool",
     "ServerReadOnly",
     "WaitingPool",
     "direct_engine",

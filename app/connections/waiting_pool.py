@@ -2,11 +2,17 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from threading import Event, Lock
+from typing import Any
 
 import psycopg
+from sqlalchemy.exc import TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
+
+from app.metrics.definitions import DATABASE_POOL_TIMEOUTS, DATABASE_POOL_WAIT_SECONDS
+from app.metrics.recording import count, observe
 
 RETRY_CONNECT_SECONDS = 0.2
 # PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
@@ -26,6 +32,8 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
         self._lock = Lock()
         self._entries: deque[ConnectionPoolEntry] = deque()
         self._waiting: deque[tuple[Event, list[ConnectionPoolEntry]]] = deque()
+        # Called with the seconds that a request has waited for an entry.
+        self.on_wait: Callable[[float], None] = lambda seconds: None
 
     def put(
         self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None
@@ -45,12 +53,15 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
         """Return an entry, if necessary after waiting up to `timeout` seconds. Raises Empty."""
         with self._lock:
             if self._entries:
+                self.on_wait(0.0)
                 return self._entries.pop() if self.use_lifo else self._entries.popleft()
             if not block:
                 raise queue.Empty
             woken, received = waiting = Event(), list[ConnectionPoolEntry]()
             self._waiting.append(waiting)
+        began = time.perf_counter()
         woken.wait(timeout)
+        self.on_wait(time.perf_counter() - began)
         with self._lock:
             if received:
                 return received[0]
@@ -61,11 +72,26 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
         """Return the number of stored entries."""
         return len(self._entries)
 
+    def waiting(self) -> int:
+        """Return the number of requests that wait."""
+        return len(self._waiting)
+
 
 class WaitingPool(QueuePool):
     """A pool that waits for a pooled connection while the server accepts no new connections."""
 
     _queue_class = FairQueue
+    _pool: FairQueue
+    # The name in metrics.
+    name = "primary"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._pool.on_wait = lambda seconds: observe(DATABASE_POOL_WAIT_SECONDS, seconds, self.name)
+
+    def waiting(self) -> int:
+        """Return the number of requests that wait for a connection."""
+        return self._pool.waiting()
 
     def connect(self) -> PoolProxiedConnection:
         """Check out a connection. At the server's limit, retry until the pool timeout."""
@@ -80,6 +106,9 @@ class WaitingPool(QueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         try:
             return super()._do_get()
+        except TimeoutError:
+            count(DATABASE_POOL_TIMEOUTS, self.name)
+            raise
         except psycopg.OperationalError as error:
             if not is_at_connection_limit(error):
                 raise
@@ -94,6 +123,12 @@ class WaitingPool(QueuePool):
             self._dec_overflow()
         else:
             super()._do_return_conn(record)
+
+
+class ReplicaPool(WaitingPool):
+    """The pool of the read replica."""
+
+    name = "replica"
 
 
 def is_at_connection_limit(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ module of wxpass, and its only state is open connections.
 """
 
 from app.wechat.client import WeChatClient
-from app.wechat.errcodes import is_rate_limit
+from app.wechat.errcodes import is_known_errcode, is_rate_limit
 from app.wechat.errors import (
     AccessTokenRejected,
     AppMisconfigured,
@@ -92,6 +92,7 @@ __all__ = [
     "decrypt_user_info",
     "encrypt_message",
     "encrypted_reply",
+    "is_known_errcode",
     "is_rate_limit",
     "message_signature",
     "open_push",

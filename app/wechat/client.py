@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import quote_plus
@@ -32,9 +33,25 @@ _LINE_BREAKS = re.compile(r"[\t\r\n]")
 
 Record = TypeVar("Record")
 
+
+@dataclass(slots=True)
+class _Answer:
+    """What is known of WeChat's response to a call."""
+
+    is_sent: bool = True
+    errcode: int | None = None
+
+    def note(self, answer: JsonObject) -> JsonObject:
+        """Note the errcode, and return the answer."""
+        with suppress(WrongShape):
+            self.errcode = integer_field(answer, "errcode") if "errcode" in answer else 0
+        return answer
+
+
 # Called after every call to WeChat with the appid, the API ("login", "phone" or "token"), the
-# duration in seconds, and whether WeChat sent any response.
-Watcher = Callable[[str, str, float, bool], None]
+# duration in seconds, whether WeChat sent any response, and its errcode: 0 after a success, None
+# without a response that can be read.
+Watcher = Callable[[str, str, float, bool, int | None], None]
 
 
 class WeChatClient:
@@ -58,17 +75,17 @@ class WeChatClient:
         self._transport.close()
 
     @contextmanager
-    def _watched(self, appid: str, call: str) -> Iterator[None]:
-        began, answered = time.perf_counter(), True
+    def _watched(self, appid: str, call: str) -> Iterator[_Answer]:
+        began, known = time.perf_counter(), _Answer()
         try:
-            yield
+            yield known
         except WeChatUnavailable as failure:
-            answered = failure.answered
+            known.is_sent = failure.answered
             raise
         finally:
             seconds = time.perf_counter() - began
             for watch in self._watchers:
-                watch(appid, call, seconds, answered)
+                watch(appid, call, seconds, known.is_sent, known.errcode)
 
     def code_to_session(self, appid: str, secret: str, code: str) -> WeChatIdentity:
         """Exchange a wx.login code for the WeChat identity (小程序登录凭证校验, code2Session).
@@ -80,8 +97,8 @@ class WeChatClient:
             f"/sns/jscode2session?appid={quote_plus(appid)}&secret={quote_plus(secret)}"
             f"&js_code={quote_plus(_plausible(code))}&grant_type=authorization_code"
         )
-        with self._watched(appid, "login"):
-            answer = self._transport.exchange("GET", target)
+        with self._watched(appid, "login") as known:
+            answer = known.note(self._transport.exchange("GET", target))
         _raise_refusal(answer, WITH_APP_SECRET)
         return _read(read_identity, answer)
 
@@ -97,8 +114,9 @@ class WeChatClient:
             "secret": secret,
             "force_refresh": force_refresh,
         }
-        with self._watched(appid, "token"):
-            answer = self._transport.exchange("POST", "/cgi-bin/stable_token", _encode(body))
+        target = "/cgi-bin/stable_token"
+        with self._watched(appid, "token") as known:
+            answer = known.note(self._transport.exchange("POST", target, _encode(body)))
         _raise_refusal(answer, WITH_APP_SECRET)
         return _read(read_access_token, answer)
 
@@ -118,8 +136,8 @@ class WeChatClient:
         if openid is not None:
             body["openid"] = openid
         target = f"/wxa/business/getuserphonenumber?access_token={quote_plus(access_token)}"
-        with self._watched(appid, "phone"):
-            answer = self._transport.exchange("POST", target, _encode(body))
+        with self._watched(appid, "phone") as known:
+            answer = known.note(self._transport.exchange("POST", target, _encode(body)))
         _raise_refusal(answer, WITH_PHONE_CODE)
         return _read(lambda answer: _phone_of(answer, appid), answer)
 

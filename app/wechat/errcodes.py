@@ -88,6 +88,11 @@ def is_rate_limit(errcode: int | None) -> bool:
     return MEANINGS.get(errcode or 0) is RateLimited
 
 
+def is_known_errcode(errcode: int) -> bool:
+    """Return whether the errcode means success or is in the table of this module."""
+    return errcode == 0 or errcode in MEANINGS
+
+
 def _unknown(errcode: int) -> type[WeChatError]:
     # Negative errcodes are failures of WeChat, positive ones are refusals. A retry does not resolve
     # an unknown refusal, so the operator must look up the errcode.

@@ -311,16 +311,16 @@ def watched_client(wechat):
     """Return a client with a watcher, and the list of the calls that the watcher recorded."""
     calls = []
 
-    def watch(appid, call, seconds, answered):
+    def watch(appid, call, seconds, answered, errcode):
         assert 0 < seconds < 5
-        calls.append((appid, call, answered))
+        calls.append((appid, call, answered, errcode))
 
     client = WeChatClient(wechat.url, watch)
     yield client, calls
     client.close()
 
 
-def test_the_watcher_records_every_call_to_wechat_with_appid_and_api(watched_client, wechat):
+def test_the_watcher_records_every_call_with_appid_api_and_errcode(watched_client, wechat):
     client, calls = watched_client
     wechat.answers({"errcode": 40029, "errmsg": "invalid code"})
     with pytest.raises(CodeRejected):
@@ -329,7 +329,8 @@ def test_the_watcher_records_every_call_to_wechat_with_appid_and_api(watched_cli
     client.stable_token("wxacme", "s")
     wechat.answers(phone_answer())
     client.phone_number("wxacme", "t", "c")
-    assert calls == [("wxacme", call, True) for call in ("login", "token", "phone")]
+    errcodes = {"login": 40029, "token": 0, "phone": 0}
+    assert calls == [("wxacme", call, True, errcode) for call, errcode in errcodes.items()]
 
 
 def test_the_watcher_is_not_called_for_a_malformed_code(watched_client):
@@ -347,4 +348,4 @@ def test_the_watcher_is_told_whether_wechat_sent_a_response(watched_client, wech
     wechat.answers({}, **how)
     with pytest.raises(WeChatUnavailable):
         client.code_to_session("wxacme", "s", "c")
-    assert calls == [("wxacme", "login", answered)]
+    assert calls == [("wxacme", "login", answered, None)]

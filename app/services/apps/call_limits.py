@@ -6,17 +6,19 @@ only the app's share of the process, and requests for other apps are served.
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import randint
 from threading import Lock
-from typing import cast
+from typing import NamedTuple, cast
 
 import structlog
 from flask import current_app
 
 from app.errors import Failure, WeChatBusy, WeChatCircuitOpen
+from app.metrics.definitions import WECHAT_REJECTED
+from app.metrics.recording import count
 from app.services.apps.apps import AppConfig
 
 # The circuit opens when half of the last 20 calls went unanswered.
@@ -28,8 +30,18 @@ PROBE_EVERY = 1.0
 RETRY_AFTER = (3, 8)
 # The number of apps above which the states of idle apps are dropped.
 MOST_IDLE = 10_000
+# Why a call was not made, in metrics.
+APP_LIMIT, PROCESS_LIMIT, CIRCUIT_OPEN = "app_limit", "process_limit", "circuit_open"
 
 log = structlog.get_logger()
+
+
+class AppCalls(NamedTuple):
+    """The calls of an app in flight, and whether its circuit is open."""
+
+    appid: str
+    in_flight: int
+    is_open: bool
 
 
 @dataclass(slots=True)
@@ -70,7 +82,9 @@ class CallLimits:
                 self._all_in_flight -= 1
                 self._states[appid].in_flight -= 1
 
-    def watch(self, appid: str, _call: str, _seconds: float, answered: bool) -> None:
+    def watch(
+        self, appid: str, _call: str, _seconds: float, answered: bool, _errcode: int | None = None
+    ) -> None:
         """Record whether WeChat answered a call. The first answer closes an open circuit."""
         with self._lock:
             state = self._state(appid)
@@ -95,6 +109,22 @@ class CallLimits:
         is_full = state.in_flight >= state.most or self._all_in_flight >= self.in_total
         return WeChatBusy if state.in_flight and is_full else None
 
+    def busy_apps(self) -> Sequence[AppCalls]:
+        """Return the apps with calls in flight or with an open circuit."""
+        with self._lock:
+            return [
+                AppCalls(appid, state.in_flight, state.is_open)
+                for appid, state in self._states.items()
+                if state.in_flight or state.is_open
+            ]
+
+    def count_rejection(self, appid: str, failure: type[Failure]) -> None:
+        """Count a call that was not made because of `failure`, which `find_refusal` returned."""
+        state = self._states.get(appid)
+        is_own = state is not None and state.in_flight >= state.most
+        bound = APP_LIMIT if is_own else PROCESS_LIMIT
+        count(WECHAT_REJECTED, appid, CIRCUIT_OPEN if failure is WeChatCircuitOpen else bound)
+
     def in_flight(self, appid: str) -> int:
         """Return the number of the app's calls in flight in this process."""
         state = self._states.get(appid)
@@ -110,17 +140,20 @@ class CallLimits:
             state = self._state(appid)
             state.most = most
             if state.in_flight >= most:
+                count(WECHAT_REJECTED, appid, APP_LIMIT)
                 raise WeChatBusy("the app's calls in flight", retry_after=retry_after())
             if self._all_in_flight >= self.in_total:
+                count(WECHAT_REJECTED, appid, PROCESS_LIMIT)
                 raise WeChatBusy("the process's calls in flight", retry_after=retry_after())
             if state.is_open and is_call:
-                self._probe(state)
+                self._probe(appid, state)
             state.in_flight += 1
             self._all_in_flight += 1
 
-    def _probe(self, state: _AppState) -> None:
+    def _probe(self, appid: str, state: _AppState) -> None:
         moment = self._clock()
         if moment < state.next_probe_at:
+            count(WECHAT_REJECTED, appid, CIRCUIT_OPEN)
             raise WeChatCircuitOpen(retry_after=retry_after())
         state.next_probe_at = moment + PROBE_EVERY
 

@@ -90,14 +90,18 @@ class Cache(Generic[K, V]):
         self._changes = changes
         self._most = most
         self._kept: dict[K, tuple[float, tuple[Hashable, ...], V]] = {}
+        self.hits = self.misses = 0
 
     def find(self, key: K) -> V | None:
         """Return a value, or None if it is missing or invalid."""
         kept = self._kept.get(key)
-        if kept is None:
-            return None
-        read_at, subjects, value = kept
-        return value if self._changes.none_since(read_at, *subjects) else None
+        if kept is not None:
+            read_at, subjects, value = kept
+            if self._changes.none_since(read_at, *subjects):
+                self.hits += 1
+                return value
+        self.misses += 1
+        return None
 
     def drop(self, about: Hashable) -> None:
         """Delete the value with the key `about`, or all values for EVERYTHING.

@@ -23,6 +23,8 @@ PAUSE_SECONDS = 0.5
 UNANSWERED_MS = 3000
 # The application_name that operators see in pg_stat_activity.
 NAME = "wxpass changes"
+# The name of the background job.
+JOB = "changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
 # The check detects a connection pooler and missing triggers. A pooler lends connections on which
@@ -63,7 +65,7 @@ def listen_regularly(app: Flask) -> None:
 
     def begin() -> None:
         changes = caches.changes
-        background.begin(app, "changes", lambda: _keep_listening(changes))
+        background.begin(app, JOB, lambda: _keep_listening(changes))
 
     caches.begin_listening = begin
 
@@ -75,6 +77,7 @@ def _keep_listening(changes: InvalidationLog) -> None:
                 _listen(connection, changes)
         except Exception as error:
             log.warning("caches_off", error=type(error).__name__)
+            background.count_run(JOB, succeeded=False)
         finally:
             changes.lose()
         time.sleep(PAUSE_SECONDS)
@@ -97,6 +100,7 @@ def _listen(connection: Listener, changes: InvalidationLog) -> None:
     changes.begin()
     _ask(connection, changes)
     log.info("caches_on")
+    background.count_run(JOB, succeeded=True)
     while True:
         _note(connection, changes, seconds=ASK_SECONDS)
         _ask(connection, changes)

@@ -1,6 +1,6 @@
 """The set of caches of a process: sessions, apps and profiles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
 from flask import current_app
@@ -34,6 +34,24 @@ class Caches:
         self._clear()
         if self.begin_listening is not None:
             self.begin_listening()
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether this process has used the caches."""
+        return self._once.has_begun
+
+    def lookups(self) -> Mapping[tuple[str, str], int]:
+        """Return the lookups of this process by cache and result, `hit` or `miss`."""
+        caches: dict[str, Cache[Any, Any] | SessionCache] = {
+            "sessions": self.sessions,
+            "apps": self.apps,
+            "profiles": self.profiles,
+        }
+        return {
+            (name, result): lookups
+            for name, cache in caches.items()
+            for result, lookups in (("hit", cache.hits), ("miss", cache.misses))
+        }
 
     def of_this_process(self) -> Self:
         """Return the caches of this process. A forked process starts with empty caches."""

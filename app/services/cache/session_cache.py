@@ -51,17 +51,21 @@ class SessionCache:
         self._homes: list[Home] = []
         self._numbers: dict[Home, int] = {}
         self._numbering = Lock()
+        self.hits = self.misses = 0
 
     def find(self, token_hash: bytes) -> tuple[Principal, Life] | None:
         """Return the session of a token hash, or None if it is missing, expired or invalid."""
         packed = self._packed.get(token_hash)
         if packed is None:
+            self.misses += 1
             return None
         session, user, social_account, number, *life = PACKED.unpack(packed)
         home = self._homes[number]
         subjects = (session, user, home.tenant_id.bytes, app_subject(home.appid))
         if life[1] <= time.monotonic() or not self._changes.none_since(life[0], *subjects):
+            self.misses += 1
             return None
+        self.hits += 1
         principal = Principal(
             UUID(bytes=session),
             home.tenant_id,

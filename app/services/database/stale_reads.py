@@ -116,6 +116,21 @@ def _read_position(session: Session) -> Position:
     return Position(*session.execute(select(*POSITION)).one())
 
 
+def read_replica_lag() -> timedelta:
+    """Return the age of the newest change that the replica has replayed, 0 if it has them all.
+
+    Raises ReplicaSkipped if the server is no replica of the primary, or has replayed nothing.
+    """
+    position = read_on_primary(_read_position)
+    with _replica_session() as session:
+        is_replica, database, has_caught_up, replayed_at = session.execute(
+            CHECK, {"lsn": position.lsn}
+        ).one()
+    if not is_replica or database != position.database or replayed_at is None:
+        raise ReplicaSkipped("not_a_replica", pauses=True)
+    return NO_LAG if has_caught_up else max(NO_LAG, position.at - replayed_at)
+
+
 def _read_on_replica(
     replica: Replica, position: Position, max_lag: timedelta, read: Callable[[Session], R]
 ) -> R:

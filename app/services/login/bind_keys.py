@@ -10,6 +10,7 @@ from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.login import Login, describe_login, note_login
+from app.services.metrics.logins import counted_as
 from app.services.principals import Device, Principal
 from app.services.sessions.sessions import (
     reissue,
@@ -19,6 +20,7 @@ from app.services.users.phone_numbers import PhoneNumber, number_index
 from app.services.users.users import get_profile
 
 
+@counted_as("bind_key")
 @retry_on_conflict
 def trade_bind_key(principal: Principal, device: Device) -> Login:
     """Bind the session of a bind key to the user of its WeChat identity and return new tokens.
@@ -30,6 +32,7 @@ def trade_bind_key(principal: Principal, device: Device) -> Login:
         return _trade(db, principal, device, lock_social_account(db, principal))
 
 
+@counted_as("bind_key")
 @retry_on_conflict
 def trade_verified_bind_key(principal: Principal, device: Device, openid: str, phone: str) -> Login:
     """Trade a bind key like `trade_bind_key`, after checking the openid and phone number.

@@ -11,6 +11,7 @@ from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.fast_binding import PhoneBinding, try_fast_bind
 from app.services.login.login import Login, note_login
+from app.services.metrics.logins import counted_as
 from app.services.principals import Device, Principal
 from app.services.sessions.queries import session_of
 from app.services.sessions.session_checks import refuse_old_login
@@ -29,6 +30,7 @@ from app.services.users.phone_numbers import PhoneNumber, number_index
 from app.services.users.users import Profile, get_profile
 
 
+@counted_as("phone")
 def bind_phone(
     app: AppConfig,
     principal: Principal,
@@ -58,6 +60,7 @@ def _bind_phone(
         return _logged_in(db, principal, context.device, account, user_id, kept_token)
 
 
+@counted_as("phone")
 def link_phone(app: AppConfig, principal: Principal, device: Device, proof: PhoneProof) -> Profile:
     """Link the caller's WeChat identity like `bind_phone`, and return the user.
 
@@ -81,6 +84,7 @@ def _link_phone(context: RequestContext, principal: Principal, number: PhoneNumb
         return get_profile(db, principal.tenant_id, user_id)
 
 
+@counted_as("account")
 def bind_account(
     app: AppConfig, principal: Principal, device: Device, account: str, password: str
 ) -> Login:

@@ -32,6 +32,7 @@ from app.services.login.code_failures import code_failures
 from app.services.login.code_flights import code_flights
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count, count_if_committed
+from app.services.metrics.logins import counted_as
 from app.services.principals import Device
 from app.services.sessions.sessions import SessionSeed, Tokens, open_session, tokens_of
 from app.services.sessions.tokens import token_hash
@@ -75,6 +76,7 @@ class Login:
         return self.user or self.account_profile
 
 
+@counted_as("code")
 def log_in(
     app: AppConfig,
     device: Device,
@@ -96,6 +98,7 @@ def log_in(
     return _log_in_with_code(LoginRequest(app, device, code, proven=proven))
 
 
+@counted_as("code")
 def log_in_with_profile(
     app: AppConfig, device: Device, code: str, nickname: str = "", avatar_url: str = ""
 ) -> Login:
@@ -104,6 +107,7 @@ def log_in_with_profile(
     return _log_in_with_code(LoginRequest(app, device, code, client_profile=profile))
 
 
+@counted_as("code")
 def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
     """Open an unbound session, even if the identity belongs to a user.
 

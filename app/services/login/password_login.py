@@ -3,12 +3,14 @@
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.login import Login, note_login
+from app.services.metrics.logins import counted_as
 from app.services.principals import Device
 from app.services.sessions.sessions import SessionSeed, open_session
 from app.services.users.credentials import ProvenUser, check_credentials, refuse_outdated
 from app.services.users.users import get_profile
 
 
+@counted_as("password")
 def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
     """Log a user of the app's tenant in without a WeChat identity.
 

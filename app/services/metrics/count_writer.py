@@ -57,8 +57,8 @@ def write_regularly(app: Flask) -> None:
     background.write_regularly(app, "count-writing", gathered, EVERY_SECONDS, write_counts)
 
 
-def write_counts() -> None:
-    """Write the counts of this process in one transaction. Never raises.
+def write_counts() -> bool:
+    """Write the counts of this process in one transaction. Return whether that succeeded.
 
     After a failure the counts stay in memory for the next call. If the connection breaks during
     the commit, they may be written twice.
@@ -72,10 +72,11 @@ def write_counts() -> None:
         except Exception as error:
             kept = sum(len(tally.sums) for tally in mine.tallies)
             log.warning("counts_not_written", error=type(error).__name__, kept=kept)
-            return
+            return False
         for tally in mine.tallies:
             tally.clear()
     drop_old_minutes_regularly(mine)
+    return True
 
 
 def _rows(mine: Counts) -> Mapping[Any, Sequence[tuple[object, ...]]]:

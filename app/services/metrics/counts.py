@@ -14,10 +14,19 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.models import EVENTS, NO_ERRCODE, Measure
-from app.models.answer_time import BOUNDS, UNANSWERED
+from app.metrics import recording
+from app.metrics.definitions import (
+    OTHER,
+    UNANSWERED,
+    UNREADABLE,
+    WECHAT_CALLS,
+    WECHAT_SECONDS,
+)
+from app.models import EVENTS, NO_ERRCODE, Measure, answer_time
+from app.models.answer_time import BOUNDS
 from app.services.database.transactions import on_commit
 from app.services.runtime.per_process import OncePerProcess
+from app.wechat import is_known_errcode
 
 # The time zone that days are counted in. It has had no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8))
@@ -47,7 +56,7 @@ class Failed(NamedTuple):
 class Answered(NamedTuple):
     """The key of a count of WeChat calls with a response time in one histogram bucket.
 
-    `within_ms` is the upper bound of the bucket, or UNANSWERED.
+    `within_ms` is the upper bound of the bucket, or `answer_time.UNANSWERED`.
     """
 
     day: date
@@ -188,11 +197,22 @@ def count_failure(
     mine.failed_in_minutes.note(in_minute)
 
 
-def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
+def count_answer(
+    appid: str, call: str, seconds: float, answered: bool, errcode: int | None = None
+) -> None:
     """Count a call to WeChat in the histogram bucket of its response time, or as unanswered."""
+    recording.observe(WECHAT_SECONDS, seconds, call)
+    recording.count(WECHAT_CALLS, appid, call, _errcode_label(answered, errcode))
     bucket = min(bisect_left(BOUNDS, seconds * 1000), len(BOUNDS) - 1)
-    within_ms = BOUNDS[bucket] if answered else UNANSWERED
+    within_ms = BOUNDS[bucket] if answered else answer_time.UNANSWERED
     counts().answered.note(Answered(today(), appid, call, within_ms))
+
+
+def _errcode_label(answered: bool, errcode: int | None) -> str:
+    """Return the label of an errcode. WeChat chooses the numbers, so unknown ones share a label."""
+    if errcode is None:
+        return UNREADABLE if answered else UNANSWERED
+    return str(errcode) if is_known_errcode(errcode) else OTHER
 
 
 def count_if_committed(db: Session, appid: str, measure: Measure, day: date | None = None) -> None:

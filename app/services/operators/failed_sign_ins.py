@@ -120,8 +120,8 @@ class OperatorFailures:
         if self.begin_writing is None:
             self.write()
 
-    def write(self) -> None:
-        """Log and write the queued failures. Never raise: a row that fails is retried later."""
+    def write(self) -> bool:
+        """Log and write the queued failures. Return whether that succeeded. If not, retry later."""
         with self._writing:
             try:
                 self._look_up()
@@ -129,6 +129,8 @@ class OperatorFailures:
             except Exception as error:
                 kept = len(self._waiting) + len(self._rows)
                 log.warning("operator_failures_not_written", error=type(error).__name__, kept=kept)
+                return False
+        return True
 
     def _look_up(self) -> None:
         """Find the operators of the queued failures, log each failure, and create audit rows.

@@ -20,6 +20,8 @@ import structlog
 from flask import current_app
 
 from app.errors import PasswordsBusy
+from app.metrics.definitions import PASSWORD_QUEUE_REJECTED, PASSWORD_QUEUE_WAIT_SECONDS
+from app.metrics.recording import count, observe
 from app.services.principals import Device
 
 # One request hashes while another one uses the database.
@@ -114,7 +116,9 @@ class HashingQueue:
         if not ticket.has_turn:
             ticket.event.wait(DEADLINE_SECONDS)
             self._leave_unless_admitted(lane, ticket)
-        if (waited := time.monotonic() - began) > 1:
+        waited = time.monotonic() - began
+        observe(PASSWORD_QUEUE_WAIT_SECONDS, waited, lane.value)
+        if waited > 1:
             log.info("password_waited", lane=lane.value, seconds=round(waited, 1))
         try:
             yield
@@ -133,6 +137,7 @@ class HashingQueue:
             if queue.is_full(tenant_id):
                 self._drop(queue, queue.gone())
             if queue.is_full(tenant_id):
+                count(PASSWORD_QUEUE_REJECTED, lane.value)
                 raise PasswordsBusy(f"lane {lane.value}", retry_after=RETRY_AFTER)
             queue.add(tenant_id, ticket)
             self._admit()
@@ -143,6 +148,7 @@ class HashingQueue:
             if ticket.has_turn:
                 return
             self._lanes[lane].remove(ticket)
+        count(PASSWORD_QUEUE_REJECTED, lane.value)
         raise PasswordsBusy(f"deadline in lane {lane.value}", retry_after=RETRY_AFTER)
 
     def _admit(self) -> None:

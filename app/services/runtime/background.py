@@ -9,6 +9,9 @@ from typing import Protocol
 import structlog
 from flask import Flask
 
+from app.metrics.definitions import BACKGROUND_JOB_RUNS, FAILED, OK
+from app.metrics.recording import count
+
 log = structlog.get_logger()
 
 
@@ -37,7 +40,7 @@ class Gathered(Protocol):
 
 
 def write_regularly(
-    app: Flask, name: str, gathered: Gathered, seconds: float, write: Callable[[], None]
+    app: Flask, name: str, gathered: Gathered, seconds: float, write: Callable[[], bool | None]
 ) -> None:
     """Call `write` every `seconds` in each process that collects data, and once at its exit."""
 
@@ -47,12 +50,22 @@ def write_regularly(
             with app.app_context():
                 write()
 
-    gathered.begin_writing = lambda: begin(app, name, lambda: every(seconds, write))
+    gathered.begin_writing = lambda: begin(app, name, lambda: every(seconds, write, name))
     atexit.register(write_last)
 
 
-def every(seconds: float, work: Callable[[], None]) -> None:
-    """Call `work` every `seconds`. Never returns."""
+def every(seconds: float, work: Callable[[], bool | None], name: str | None = None) -> None:
+    """Call `work` every `seconds`. Never returns. Its runs are counted under `name`, if given.
+
+    `work` returns False after a failure.
+    """
     while True:
         time.sleep(seconds)
-        work()
+        has_failed = work() is False
+        if name is not None:
+            count_run(name, succeeded=not has_failed)
+
+
+def count_run(job: str, *, succeeded: bool) -> None:
+    """Count a run of a background job."""
+    count(BACKGROUND_JOB_RUNS, job, OK if succeeded else FAILED)

@@ -67,8 +67,8 @@ class LastSeen:
         if self.begin_writing is None:
             self.write()
 
-    def write(self) -> None:
-        """Write the recorded uses. Never raises: a failed write is retried by the next call."""
+    def write(self) -> bool:
+        """Write the recorded uses. Return whether that succeeded. If not, the next call retries."""
         moments, self._moments = self._moments, {}
         waiting = list(moments.items())
         try:
@@ -79,6 +79,8 @@ class LastSeen:
             log.warning("last_seen_not_written", error=type(error).__name__, kept=len(waiting))
             unwritten = [*waiting, *self._moments.items()]
             self._moments = dict(unwritten[-MOST_UNWRITTEN:])
+            return False
+        return True
 
 
 def _write(uses: list[tuple[bytes, datetime]]) -> None:

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 from flask import current_app
 from jwt import PyJWK
 from jwt.algorithms import get_default_algorithms
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import KeyRotationPending
-from app.models import SigningKey
+from app.models import KeyProof, SigningKey
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.sessions.tokens import thumbprint
@@ -87,6 +87,22 @@ def published_keys() -> Sequence[Key]:
         for key, until in zip(keys, last_signed, strict=True)
         if until + LONGEST_LIFETIME + CLOCKS_DIFFER > moment
     ]
+
+
+def read_key_age() -> timedelta | None:
+    """Return how long the current key has signed JWTs, or None if that is unknown.
+
+    The key of JWT_PRIVATE_KEY is as old as the service: as the first proof of an encryption key.
+    """
+    moment, algorithm = now(), _own().algorithm
+    newest = (
+        select(func.max(SigningKey.signs_from))
+        .where(SigningKey.algorithm == algorithm)
+        .where(SigningKey.signs_from <= moment)
+    )
+    with transaction() as db:
+        since = db.scalar(newest) or db.scalar(select(func.min(KeyProof.created_at)))
+    return None if since is None else moment - since
 
 
 @retry_on_conflict

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: definitions, recording in memory, and the files that are exported."""
