@@ -124,7 +124,7 @@ def test_the_load_recognises_wrong_responses(
 
 def test_a_refused_login_is_a_wrong_response(monkeypatch: pytest.MonkeyPatch) -> None:
     load = Load("http://127.0.0.1:9", "http://127.0.0.1:9", APP)
-    monkeypatch.setattr(load, "_control", lambda *_, **__: {"code": "a code"})
+    monkeypatch.setattr(load, "control", lambda *_, **__: {"code": "a code"})
     monkeypatch.setattr(load, "ask", lambda *_, **__: Answer(409, b"{}", DIRECT))
 
     load._send("known login")

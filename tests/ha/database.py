@@ -1,6 +1,7 @@
 """The machines of the database: etcd, PostgreSQL with Patroni, HAProxy and PgBouncer."""
 
 import sys
+from collections.abc import Sequence
 
 import yaml
 
@@ -95,19 +96,29 @@ def pgbouncer(site: Site) -> Part:
 
 def nginx(site: Site) -> Part:
     """Return the nginx in front of both services: docs/nginx.conf with a second server."""
-    ports, folder = site.ports, site.folder_of("nginx")
+    shown = "add_header X-Upstream $upstream_addr always;"
+    write_nginx(site, (site.ports.direct, site.ports.pooled), shown)
+    return nginx_part(site)
+
+
+def write_nginx(site: Site, services: Sequence[int], directive: str = "") -> None:
+    """Write docs/nginx.conf with the ports of services, and with another directive."""
+    folder = site.folder_of("nginx")
     text = (ROOT / "docs" / "nginx.conf").read_text()
-    servers = f"server 127.0.0.1:{ports.direct};\n    server 127.0.0.1:{ports.pooled};"
     replacements = {
-        "server 127.0.0.1:8000;": servers,
-        "listen 80;": f"listen 127.0.0.1:{ports.nginx};\n"
-        "    add_header X-Upstream $upstream_addr always;",
+        "server 127.0.0.1:8000;": "\n    ".join(f"server 127.0.0.1:{port};" for port in services),
+        "listen 80;": f"listen 127.0.0.1:{site.ports.nginx};\n    {directive}",
         "/var/log/nginx/wxpass.log": str(folder / "access.log"),
     }
     for documented, replacement in replacements.items():
         assert text.count(documented) == 1, documented
         text = text.replace(documented, replacement)
     site.write("nginx", "wxpass.conf", text)
+
+
+def nginx_part(site: Site) -> Part:
+    """Return the nginx with the file of `write_nginx`."""
+    folder = site.folder_of("nginx")
     paths = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{path}_temp_path {folder}/{path};" for path in paths)
     main = f"daemon off; pid {folder}/pid; worker_processes 1;\nevents {{}}\n"

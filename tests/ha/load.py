@@ -4,7 +4,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from itertools import count, cycle
 import urllib3
 
 from config.development.demo import DemoApp
-from tests.ha.sessions import Sessions
+from tests.ha.sessions import Session, Sessions
 
 # The requests of a second.
 KINDS = [
@@ -26,7 +26,7 @@ KINDS = [
 RATE = len(KINDS)
 KNOWN_PEOPLE = 100
 # More than can wait at the same time.
-THREADS = 20 * RATE
+THREADS_PER_KIND = 20
 TIMEOUT = urllib3.Timeout(connect=2, read=15)
 # Requests that a part could not answer. A client repeats them.
 UNAVAILABLE = {None, 502, 503, 504}
@@ -61,6 +61,8 @@ class Answer:
     status: int | None
     body: bytes
     service: str
+    # The user of a verified token, in the header for the back end.
+    user_id: str = ""
 
     @property
     def code(self) -> str:
@@ -72,16 +74,29 @@ class Answer:
 
 
 class Load:
-    """The clients. `url` is that of nginx, and `wechat` that of the simulator."""
+    """The clients. `url` is that of nginx, and `wechat` that of the simulator.
 
-    def __init__(self, url: str, wechat: str, app: DemoApp) -> None:
+    `kinds` are the requests of a second, and `known_people` is the number of people who log in
+    repeatedly. `ca_file` has the authority of a simulator with TLS.
+    """
+
+    kinds: Sequence[str] = KINDS
+    known_people = KNOWN_PEOPLE
+
+    def __init__(self, url: str, wechat: str, app: DemoApp, ca_file: str | None = None) -> None:
         self.sessions = Sessions()
         self.samples: list[Sample] = []
         # An exception of the clients themselves, which makes the results useless.
         self.broken: Exception | None = None
         self._url, self._wechat, self._app = url, wechat, app
-        self._http = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=TIMEOUT)
-        self._numbers = count()
+        threads = THREADS_PER_KIND * len(self.kinds)
+        self._http = urllib3.PoolManager(
+            maxsize=threads, retries=False, timeout=TIMEOUT, ca_certs=ca_file
+        )
+        self._threads = threads
+        self._numbers, self._turns = count(), count()
+        # The user of each person who has logged in.
+        self._users: dict[str, str] = {}
         # When each thread has begun its request.
         self._in_flight: dict[int, float] = {}
         self._ended = threading.Event()
@@ -90,7 +105,7 @@ class Load:
     def running(self) -> Iterator[None]:
         """Send requests inside the block. Wait for the last responses afterwards."""
         self._add_people()
-        with ThreadPoolExecutor(THREADS) as threads:
+        with ThreadPoolExecutor(self._threads) as threads:
             clock = threading.Thread(target=self._send_regularly, args=(threads,))
             clock.start()
             try:
@@ -104,15 +119,15 @@ class Load:
     def _add_people(self) -> None:
         app = self._app
         body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
-        self._control("apps", **body)
-        for number in range(KNOWN_PEOPLE):
-            self._control("people", name=f"known{number}")
+        self.control("POST", "apps", **body)
+        for number in range(self.known_people):
+            self.control("POST", "people", name=f"known{number}")
 
     def _send_regularly(self, threads: ThreadPoolExecutor) -> None:
         """Start each request at its time, even if earlier ones have no response yet."""
-        begun = time.monotonic()
-        for number, kind in enumerate(cycle(random.sample(KINDS, RATE))):
-            if self._ended.wait(max(0.0, begun + number / RATE - time.monotonic())):
+        begun, rate = time.monotonic(), len(self.kinds)
+        for number, kind in enumerate(cycle(random.sample(self.kinds, rate))):
+            if self._ended.wait(max(0.0, begun + number / rate - time.monotonic())):
                 return
             threads.submit(self._try_to_send, kind)
 
@@ -148,15 +163,27 @@ class Load:
     def _log_in(self, kind: str) -> None:
         if kind == "new login":
             person = f"new{next(self._numbers)}"
-            self._control("people", name=person)
+            self.control("POST", "people", name=person)
         else:
-            person = f"known{random.randrange(KNOWN_PEOPLE)}"
-        code = self._control("login", person=person, appid=self._app.appid)["code"]
+            # In turn, because a user may have a limited number of sessions.
+            person = f"known{next(self._turns) % self.known_people}"
+        code = self.control("POST", "login", person=person, appid=self._app.appid)["code"]
         started = time.monotonic()
         answer = self.ask("POST", f"/v1/apps/{self._app.appid}/login", body={"code": code})
-        if answer.status == HTTPStatus.OK:
-            self.sessions.add(json.loads(answer.body)["token"])
-        self._note(kind, started, answer, None if answer.status == 200 else "a login was refused")
+        self._note(kind, started, answer, self._remember(person, answer))
+
+    def _remember(self, person: str, answer: Answer, appid: str = "") -> str | None:
+        """Add the session of an acknowledged login. Return what is wrong with the response."""
+        if answer.status != HTTPStatus.OK:
+            return "a login was refused"
+        login = json.loads(answer.body)
+        user_id: str = login["user"]["id"]
+        appid = appid or self._app.appid
+        self.sessions.add(login["token"], user_id, login["refresh_token"] or "", appid)
+        # Two first logins of a person may be in flight.
+        if self._users.setdefault(person, user_id) != user_id:
+            return "a person was logged in as another user"
+        return None
 
     def _check(self) -> None:
         session = self.sessions.any_active()
@@ -164,8 +191,8 @@ class Load:
             started = time.monotonic()
             answer = self.ask("GET", "/v1/verify", session.token)
             # A logout may have been sent since.
-            refused = answer.status != HTTPStatus.NO_CONTENT and session.is_active
-            self._note("check", started, answer, "a valid token was refused" if refused else None)
+            wrong = find_wrong(session, answer) if session.is_active else None
+            self._note("check", started, answer, wrong)
 
     def _check_ended(self) -> None:
         session = self.sessions.any_ended()
@@ -180,7 +207,7 @@ class Load:
         session = self.sessions.take_to_end()
         if session is not None:
             started = time.monotonic()
-            answer = self.ask("POST", f"/v1/apps/{self._app.appid}/logout", session.token, body={})
+            answer = self.ask("POST", f"/v1/apps/{session.appid}/logout", session.token, body={})
             if answer.status == HTTPStatus.NO_CONTENT:
                 self.sessions.note_ended(session)
             refused = answer.status != HTTPStatus.NO_CONTENT
@@ -215,10 +242,20 @@ class Load:
         except urllib3.exceptions.HTTPError:
             return Answer(None, b"", "")
         service = found.headers.get("X-Upstream", "").rpartition(", ")[2]
-        return Answer(found.status, found.data, service)
+        return Answer(found.status, found.data, service, found.headers.get("X-User-Id", ""))
 
-    def _control(self, path: str, **body: object) -> dict[str, str]:
-        found = self._http.request("POST", f"{self._wechat}/_simulator/{path}", json=body)
+    def control(self, method: str, path: str, **body: object) -> dict[str, str]:
+        """Send a request to the control API of the simulator. Return the JSON body."""
+        found = self._http.request(method, f"{self._wechat}/_simulator/{path}", json=body)
         assert found.status == HTTPStatus.OK, found.data
         answer: dict[str, str] = found.json()
         return answer
+
+
+def find_wrong(session: Session, answer: Answer) -> str | None:
+    """Return what is wrong with the response to the check of a valid token, or None."""
+    if answer.status != HTTPStatus.NO_CONTENT:
+        return "a valid token was refused"
+    if answer.user_id != session.user_id:
+        return "a valid token was accepted as that of another user"
+    return None

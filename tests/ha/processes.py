@@ -62,6 +62,10 @@ class Part:
         if self._running().wait(seconds) != 0:
             raise RunFailed(f"{self.name} failed. The end of {self.log}:\n{self._log_end()}")
 
+    def wait(self) -> int:
+        """Wait for the end of the process, and return its exit code."""
+        return self._running().wait()
+
     def stop(self, seconds: float = 30) -> None:
         """Terminate the process and wait for its end. Raise RunFailed if it takes too long."""
         process = self._running()
@@ -114,15 +118,15 @@ def processes_in(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
+def temporary_folder(logs: Path = LOGS) -> Iterator[Path]:
     """Create a folder inside the block. Afterwards, end all processes in it and delete it.
 
     This happens also if this process is killed: a reaper process waits for its end. It copies the
-    logs to LOGS.
+    logs to `logs`.
     """
     folder = Path(tempfile.mkdtemp(prefix="wxpass-ha-"))
     folder.chmod(0o711)  # the user of the database must reach its own folders
-    command = [sys.executable, "-m", "tests.ha.reaper", str(folder), str(LOGS)]
+    command = [sys.executable, "-m", "tests.ha.reaper", str(folder), str(logs)]
     reaper = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield folder

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from config.development import ROOT, fill
 from config.development.demo import TENANTS
@@ -67,9 +68,11 @@ def service(site: Site, name: str, environ: Mapping[str, str]) -> Part:
     return site.own_part(name, environ, *command)
 
 
-def simulator(site: Site, environ: Mapping[str, str]) -> Part:
-    """Return the WeChat simulator."""
+def simulator(site: Site, environ: Mapping[str, str], certificate: Path | None = None) -> Part:
+    """Return the WeChat simulator. With a certificate and its key, it uses TLS."""
     options = f"--workers 1 --worker-class gevent --bind 127.0.0.1:{site.ports.wechat}"
     command = ("gunicorn", *options.split(), "--no-control-socket")
+    if certificate is not None:
+        command += ("--certfile", str(certificate), "--keyfile", str(certificate))
     app = "app.simulator:create_simulator()"
     return site.own_part("wechat", environ, sys.executable, "-m", *command, app)

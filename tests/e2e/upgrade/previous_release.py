@@ -39,7 +39,7 @@ class Release:
 
 
 def unpack_previous_release(folder: Path) -> Release:
-    """Unpack the newest release of CHANGELOG.md, and install its requirements if they differ."""
+    """Unpack the newest release of CHANGELOG.md, and install its requirements if ours lack any."""
     checkout = folder / "previous_release"
     checkout.mkdir()
     archive = subprocess.run(
@@ -50,11 +50,16 @@ def unpack_previous_release(folder: Path) -> Release:
         "Run: git fetch --unshallow"
     )
     subprocess.run(["tar", "-x"], cwd=checkout, input=archive.stdout, check=True)
-    own, previous = (at / "requirements.txt" for at in (ROOT, checkout))
-    if own.read_bytes() == previous.read_bytes():
+    if requirements_of(checkout) <= requirements_of(ROOT):
         return Release(checkout, sys.executable)
     subprocess.run(["make", "setup", f"PYTHON={sys.executable}"], cwd=checkout, check=True)
     return Release(checkout, str(checkout / ".venv/bin/python"))
+
+
+def requirements_of(checkout: Path) -> set[str]:
+    """Return the pinned requirements, such as flask==3.1.2."""
+    text = (checkout / "requirements.txt").read_text()
+    return set(re.findall(r"^[\w.\[\]-]+==\S+", text, re.MULTILINE))
 
 
 def previous_commit() -> str:

@@ -1,0 +1,1 @@
+"""The service in production mode under mixed load for an hour, with faults: `make soak`."""
