@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short soak soak-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,6 +59,12 @@ test-ha: $(VENV)/.installed-dev ## Break each part of a PostgreSQL cluster while
 
 test-ha-short: $(VENV)/.installed-dev ## The four most important faults of test-ha / 只测 test-ha 中最重要的四种故障
 	@exec $(BIN)/python -m tests.ha --short
+
+soak: $(VENV)/.installed-dev ## An hour of mixed load with faults in production mode: lost logins, errors, memory; table in var/soak; needs nginx / 生产模式下混合负载运行一小时并注入故障：丢失的登录、错误、内存；结果在 var/soak，需要 nginx
+	@exec $(BIN)/python -m tests.soak $(ARGS)
+
+soak-short: $(VENV)/.installed-dev ## Each fault of soak once, in five minutes; the memory is not judged / soak 的每种故障各一次，约五分钟，不评判内存
+	@exec $(BIN)/python -m tests.soak --short
 
 test-client: $(VENV)/.installed-dev ## Test the mini-program client against the service; needs Node.js and npm / 对真实服务测试小程序客户端，需要 Node.js 和 npm
 	@echo "Installing what the client's tests need / 正在安装客户端测试工具 ..."

@@ -167,7 +167,7 @@ class SoakLoad(Load):
         started = time.monotonic()
         path = f"/wx/portal/{ACME_CLUB.appid}?{urlencode(delivery.query)}"
         answer = self.ask("POST", path, body=json.loads(delivery.body))
-        accepted = answer.body in (b"success", b"")
+        accepted = answer.status == HTTPStatus.OK and answer.body == b"success"
         self._note("push", started, answer, None if accepted else "a push was refused")
 
     def _read_as_admin(self) -> None:
