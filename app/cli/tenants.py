@@ -1,11 +1,15 @@
 """Commands about tenants."""
 
+from datetime import timedelta
+
 import click
 from flask.cli import with_appcontext
 
-from app.cli.overview import rows_of
+from app.cli.reports import failing as failing_output
+from app.cli.reports.overview import rows_of
 from app.cli.terminal import report_errors, show, validate_name, validate_slug
 from app.services.apps import tenants as service
+from app.services.tenant_admin.failures import get_failures_of
 from app.services.tenant_admin.overview import get_overview_of
 
 POLICY = click.Choice(["bind", "refuse"])
@@ -112,3 +116,31 @@ def overview(slug: str, days: int) -> None:
     """
     for row in rows_of(get_overview_of(slug, days), days):
         show(*row)
+
+
+@tenants.command("failing")
+@click.option(
+    "--since",
+    callback=failing_output.validate_period,
+    default="10m",
+    help="The period: 10m, 2h or 1d, up to 24 hours; 10m by default. "
+    "统计的时间范围，如 10m、2h、1d，最长 24 小时，默认 10m。",
+)
+@click.option("--tenant", callback=validate_slug, help="Only this tenant. 只看该租户。")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
+@click.pass_context
+@with_appcontext
+@report_errors
+def failing(context: click.Context, since: timedelta, tenant: str | None, as_json: bool) -> None:
+    """Show which mini-programs fail, since when, why and what to do. 故障排查。
+
+    The exit code is 1 if something fails. Times are in UTC. The last few seconds may be missing.
+    有故障时退出码为 1；时间为 UTC；最近几秒的数据可能尚未计入。
+    """
+    report = get_failures_of(tenant, since)
+    if as_json:
+        click.echo(failing_output.json_of(report))
+    else:
+        for row in failing_output.rows_of(report):
+            show(*row)
+    context.exit(1 if report.failing else 0)

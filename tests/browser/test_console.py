@@ -20,6 +20,8 @@ CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
 HEADER = ("account", "phone", "nickname")
 PAGES = {
     "home": "t/acme/",
+    "failures": "t/acme/failures/",
+    "all-failures": "failures/",
     "apps": "t/acme/apps/",
     "app-add": "t/acme/apps/add",
     "app": f"t/acme/apps/{CAFE.appid}/show",

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("social_accounts", "user_import"),
     },
     "tenant_admin": {
-        *("database", "audit", "apps", "metrics", "sessions", "users", "operators"),
+        *("database", "audit", "apps", "metrics", "failures", "sessions", "users", "operators"),
         "social_accounts",
     },
     "pushes": {"database", "apps", "privacy"},

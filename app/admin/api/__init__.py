@@ -8,6 +8,7 @@ from app.admin.api.blueprint import OPERATOR_JWT
 from app.admin.api.operators import blp as operators
 from app.admin.api.records import blp as records
 from app.admin.api.service_audit import blp as service_audit
+from app.admin.api.service_failures import blp as service_failures
 from app.admin.api.sign_in import blp as sign_in
 from app.admin.api.tenants import blp as tenants
 from app.admin.api.user_import import blp as people
@@ -16,7 +17,7 @@ from app.api.openapi.texts import OPERATOR_SCHEME
 
 BLUEPRINTS = (
     *(sign_in, account, tenants, operators),
-    *(apps, users, people, records, service_audit),
+    *(apps, users, people, records, service_audit, service_failures),
 )
 
 

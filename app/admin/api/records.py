@@ -1,5 +1,6 @@
 """Routes of a tenant's statistics, login sessions and audit log."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from app.admin.api.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
@@ -10,15 +11,19 @@ from app.schemas.admin_overview import OverviewResponse
 from app.schemas.admin_requests.queries import (
     AuditListParams,
     AuditListQuery,
+    FailuresParams,
+    FailuresQuery,
     OverviewParams,
     OverviewQuery,
     SessionListParams,
     SessionListQuery,
 )
+from app.schemas.admin_responses.failures import FailuresResponse
 from app.schemas.admin_responses.tenants import AuditListResponse
 from app.schemas.admin_responses.users import SessionListResponse
 from app.services.database.paging import Page
-from app.services.tenant_admin import audit_log, overview, sessions
+from app.services.failures.failing import FailureReport
+from app.services.tenant_admin import audit_log, failures, overview, sessions
 
 blp = Blueprint(
     "admin_records", __name__, url_prefix="/v1/admin/tenants/<string:slug>", tag=ADMIN_RECORDS
@@ -36,6 +41,20 @@ def show_overview(query: OverviewParams) -> overview.Overview:
     mini-program. Days are in Asia/Shanghai.
     """
     return overview.get_overview(this_tenant_scope(), days=query.days)
+
+
+@blp.get("/failures")
+@tenant_operator_required
+@blp.arguments(FailuresQuery, location="query")
+@blp.response(200, FailuresResponse)
+def show_failures(query: FailuresParams) -> FailureReport:
+    """Show failing mini-programs.
+
+    Returns which mini-programs fail, since when, why and what to do, from counts by minute of the
+    last day. Causes that WeChat or the service reports come first. The mistakes of users count
+    only if they are the majority. The last few seconds may be missing.
+    """
+    return failures.get_failures(this_tenant_scope(), timedelta(minutes=query.minutes))
 
 
 @blp.get("/sessions")

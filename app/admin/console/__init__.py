@@ -13,6 +13,7 @@ from app.admin.console.auth_views import auth_pages
 from app.admin.console.views.account import AccountView
 from app.admin.console.views.apps import AppsView
 from app.admin.console.views.audit import AuditView, ServiceAuditView
+from app.admin.console.views.failures import AllFailuresView, FailuresView
 from app.admin.console.views.home import HomeView
 from app.admin.console.views.operators import OperatorsView
 from app.admin.console.views.sessions import SessionsView
@@ -34,7 +35,8 @@ def init_app(app: Flask) -> None:
         theme=Bootstrap4Theme(base_template="console/base.html"),
         csp_nonce_generator=nonce,
     )
-    for view in (AppsView, UsersView, UserImportView, SessionsView, AuditView):
+    for view in (FailuresView, AppsView, UsersView, UserImportView, SessionsView, AuditView):
         admin.add_view(view())
-    for view in (FirstView, TenantsView, OperatorsView, ServiceAuditView, AccountView):
+    for view in (FirstView, TenantsView, AllFailuresView, OperatorsView, ServiceAuditView):
         admin.add_view(view())
+    admin.add_view(AccountView())

@@ -147,3 +147,22 @@ class OverviewQuery(RequestSchema[OverviewParams]):
         validate=validate.Range(1, 400),
         metadata=about("Number of days, including today.", 30),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FailuresParams:
+    """The length of the period in minutes."""
+
+    minutes: int
+
+
+class FailuresQuery(RequestSchema[FailuresParams]):
+    """The length of the period in minutes. 10 by default."""
+
+    record = FailuresParams
+
+    minutes = fields.Integer(
+        load_default=10,
+        validate=validate.Range(1, 1440),
+        metadata=about("Length of the period in minutes, up to a day.", 10),
+    )
