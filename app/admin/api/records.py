@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.admin.api.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint, audit_query_of, paging_of
+from app.admin.api.failure_texts import in_accepted_language
 from app.api.openapi.tags import ADMIN_RECORDS
 from app.errors import SessionUnknown
 from app.schemas.admin_overview import OverviewResponse
@@ -54,7 +55,8 @@ def show_failures(query: FailuresParams) -> FailureReport:
     last day. Causes that WeChat or the service reports come first. The mistakes of users count
     only if they are the majority. The last few seconds may be missing.
     """
-    return failures.get_failures(this_tenant_scope(), timedelta(minutes=query.minutes))
+    report = failures.get_failures(this_tenant_scope(), timedelta(minutes=query.minutes))
+    return in_accepted_language(report)
 
 
 @blp.get("/sessions")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from app.admin.api.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint
+from app.admin.api.failure_texts import in_accepted_language
 from app.api.openapi.tags import ADMIN_TENANTS
 from app.schemas.admin_requests.queries import FailuresParams, FailuresQuery
 from app.schemas.admin_responses.failures import FailuresResponse
@@ -26,4 +27,5 @@ def show_all_failures(query: FailuresParams) -> FailureReport:
     counts by minute of the last day. The last few seconds may be missing.
     """
     actor = this_operator().actor
-    return failures.get_all_failures(actor, timedelta(minutes=query.minutes))
+    report = failures.get_all_failures(actor, timedelta(minutes=query.minutes))
+    return in_accepted_language(report)

@@ -1,25 +1,10 @@
 """Response schemas of failing apps."""
 
-from typing import Any
+from marshmallow import fields
 
-from marshmallow import fields, utils
-
-from app.languages import accepted_language, all_translated
 from app.schemas.descriptions import examples, shown
 from app.schemas.descriptions.about import about
 from app.schemas.responses import Response
-
-
-class Translated(fields.String):
-    """A msgid, in the language of Accept-Language. `values` is the path of its placeholders."""
-
-    def __init__(self, values: str | None = None, **how: Any) -> None:
-        super().__init__(**how)
-        self.values = values
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str:
-        values = utils.get_value(obj, self.values, {}) if self.values else None
-        return all_translated([value], accepted_language(), values)
 
 
 class FailingAppResponse(Response):
@@ -58,15 +43,14 @@ class FailingAppResponse(Response):
     last_at = fields.AwareDateTime(
         metadata=about("Minute of the last failure.", examples.NOW),
     )
-    why = Translated(
+    why = fields.String(
         metadata=about(
             "The cause, in the language of `Accept-Language`.",
             "This server's IP address is not whitelisted.",
         )
     )
-    remedy = Translated(
+    remedy = fields.String(
         attribute="remedy.text",
-        values="remedy.values",
         metadata=about(
             "What to do, in the language of `Accept-Language`.",
             "Add 203.0.113.7 to the IP whitelist in WeChat's console, under Development settings."
