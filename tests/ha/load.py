@@ -246,7 +246,9 @@ class Load:
 
     def control(self, method: str, path: str, **body: object) -> dict[str, str]:
         """Send a request to the control API of the simulator. Return the JSON body."""
-        found = self._http.request(method, f"{self._wechat}/_simulator/{path}", json=body)
+        # The simulator may close a kept connection at the moment in which a request is sent.
+        url, again = f"{self._wechat}/_simulator/{path}", urllib3.Retry(3, allowed_methods=None)
+        found = self._http.request(method, url, json=body, retries=again)
         assert found.status == HTTPStatus.OK, found.data
         answer: dict[str, str] = found.json()
         return answer
