@@ -19,6 +19,7 @@ from app import (
     problems,
     proxies,
     tenancy,
+    tracing,
     website,
 )
 from app.api.busy_apps import BusyApps
@@ -26,6 +27,7 @@ from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
+from app.logs.sampling import Sampling
 from app.notifications import Notifier, SmtpServer
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
@@ -39,7 +41,6 @@ from app.services.passwords.hashing_queue import HashingQueue
 from app.services.runtime.rate_limits import RateLimits
 from app.services.sessions.last_seen import LastSeen
 from app.settings import MIGRATIONS, flask_settings
-from app.wechat import WeChatClient
 from config import Config
 
 
@@ -49,10 +50,12 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async
     app.config.update(flask_settings(config))
+    tracing.init_app(app, config)
     _attach_state(app, config)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
-    logs.init_app(app, as_json=config.production)
+    sampling = Sampling(config.log_success_sample, config.pepper)
+    logs.init_app(app, as_json=config.production, sampling=sampling)
     headers.init_app(app)
     languages.init_app(app)
     tenancy.init_app(app)
@@ -72,6 +75,7 @@ def create_app(config: Config) -> Flask:
 
     app.wsgi_app = BusyApps(app)  # type: ignore[method-assign]
     app.wsgi_app = IdentityFastPath(app)  # type: ignore[method-assign]
+    tracing.trace_requests(app)
     proxies.init_app(app, config.trusted_proxies)
     return app
 
@@ -90,7 +94,7 @@ def _attach_state(app: Flask, config: Config) -> None:
         config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
     )
     new_wechat_client = partial(
-        WeChatClient,
+        tracing.wechat_client_class(app),
         config.wechat_api_base_url,
         proxy_url=config.wechat_proxy,
         ca_file=config.wechat_ca_file,

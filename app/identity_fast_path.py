@@ -27,7 +27,9 @@ from app.auth import (
 )
 from app.errors import TokensDiffer
 from app.headers import security_headers
-from app.logs import log_request, request_id_of
+from app.logs import RequestFacts, log_request, request_id_of
+from app.logs.sampling import Sampling
+from app.logs.traceparent import trace_ids
 from app.metrics.definitions import HTTP_SECONDS
 from app.metrics.recording import observe
 from app.services.cache.registry import Caches
@@ -45,7 +47,7 @@ TOKEN_HEADERS = [
 ]
 # The Flask hooks that a response of this middleware bypasses, and why it may bypass each.
 BYPASSED_HOOKS = {
-    "app.logs._begin_request": "`_send` gives the request its id.",
+    "app.logs._begin_request": "`_send` gives the request its ids.",
     "app.logs._log_response": "`_send` logs the request and returns its id.",
     "app.headers._add": "Each response includes `security_headers`.",
     "app.tenancy._take_appid": "`find_auth_request` reads the appid of the path.",
@@ -77,6 +79,7 @@ class IdentityFastPath:
         self._behind: WSGIApplication = app.wsgi_app
         self._caches: Caches = app.extensions["caches"]
         self._last_seen: LastSeen = app.extensions["last_seen"]
+        self._sampling: Sampling = app.extensions["success_sampling"]
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -103,7 +106,8 @@ class IdentityFastPath:
             return self._behind(asked.as_get(environ), start_response)
         secure = security_headers(environ["wsgi.url_scheme"])
         answer = _verified(principal, asked.success, secure)
-        return _send(environ, start_response, answer, principal, asked.route, began)
+        facts = RequestFacts(environ, asked.route, answer.status.value, began)
+        return self._send(start_response, answer, principal, facts)
 
     def _show_me(
         self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
@@ -115,7 +119,8 @@ class IdentityFastPath:
         answer = self._cached_response(principal, security_headers(environ["wsgi.url_scheme"]))
         if answer is None:
             return self._call_flask_and_cache(environ, start_response, principal, asked_at)
-        return _send(environ, start_response, answer, principal, ME, began)
+        facts = RequestFacts(environ, ME, answer.status.value, began)
+        return self._send(start_response, answer, principal, facts)
 
     def _find_principal(self, environ: "WSGIEnvironment") -> Principal | None:
         """Return the principal of the login token, or None if Flask must decide.
@@ -169,25 +174,25 @@ class IdentityFastPath:
             self._caches.profiles.keep(_user(principal), body, asked_at, *subjects)
         return (body,)
 
-
-def _send(
-    environ: "WSGIEnvironment",
-    start_response: "StartResponse",
-    answer: Answer,
-    principal: Principal,
-    route: str,
-    began: float,
-) -> Iterable[bytes]:
-    """Send a response and log it as Flask does. `began` is a `time.perf_counter` value."""
-    request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
-    headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
-    start_response(STATUS_LINES[answer.status.value], headers)
-    # Remove the values of the previous request on the same connection.
-    structlog.contextvars.clear_contextvars()
-    known = {"appid": principal.appid, "tenant": principal.tenant_slug}
-    log_request("GET", route, answer.status.value, began, request_id=request_id, **known)
-    observe(HTTP_SECONDS, time.perf_counter() - began, route, "GET", STATUS_TEXTS[answer.status])
-    return (answer.body,)
+    def _send(
+        self,
+        start_response: "StartResponse",
+        answer: Answer,
+        principal: Principal,
+        facts: RequestFacts,
+    ) -> Iterable[bytes]:
+        """Send a response and log it as Flask does."""
+        request_id = request_id_of(facts.environ.get("HTTP_X_REQUEST_ID", ""))
+        headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
+        start_response(STATUS_LINES[answer.status.value], headers)
+        # Remove the values of the previous request on the same connection.
+        structlog.contextvars.clear_contextvars()
+        known = {"appid": principal.appid, "tenant": principal.tenant_slug}
+        ids = trace_ids(facts.environ)
+        log_request(self._sampling, facts, request_id=request_id, **ids, **known)
+        seconds = time.perf_counter() - facts.began
+        observe(HTTP_SECONDS, seconds, facts.route or "", "GET", STATUS_TEXTS[answer.status])
+        return (answer.body,)
 
 
 def _verified(principal: Principal, status: HTTPStatus, secure: Mapping[str, str]) -> Answer:

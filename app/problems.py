@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
-from app.connections import is_at_connection_limit
 from app.errors import (
     AppUnknown,
     BadRequest,
@@ -30,6 +29,8 @@ from app.errors import (
     RequestTimeout,
     as_failure,
 )
+from app.errors.severity import severity_of
+from app.errors.sqlstates import database_facts
 from app.languages import accepted_language, all_translated, field_messages, speaking, spoken
 from app.wechat import WeChatError
 
@@ -114,12 +115,19 @@ def message_on_page(failure: Failure) -> str:
 def failure_of(error: Exception) -> Failure:
     """Return the failure for an exception. Store it in `g`, and add its code to the request log.
 
-    Unexpected exceptions are logged with a traceback.
+    The severity, which is stored too, is the level of the log line. Unexpected exceptions are
+    logged with a traceback.
     """
     failure = g.failure = _failure_behind(error)
     facts: dict[str, Any] = {"failure": failure.code}
+    facts |= database_facts(error) or database_facts(error.__cause__)
+    g.severity = severity_of(failure, failure.errcode)
+    if g.severity.remedy:
+        facts["remedy"] = g.severity.remedy
     if failure.cause:
         facts["cause"] = failure.cause
+    if failure.errcode is not None:
+        facts["errcode"] = failure.errcode
     if isinstance(error, WeChatError):
         facts |= {"errcode": error.errcode, "rid": error.rid}
     structlog.contextvars.bind_contextvars(**facts)
@@ -158,11 +166,9 @@ def _is_database_unavailable(error: Exception) -> bool:
 
 def _database_cause(error: Exception) -> str:
     """Return the class and the SQLSTATE of a database error, for the log."""
-    origin = getattr(error, "orig", None) or error
-    state = getattr(origin, "sqlstate", None)
-    if state is None and is_at_connection_limit(origin):
-        state = psycopg.errors.TooManyConnections.sqlstate
-    return " ".join(part for part in (type(origin).__name__, state) if part)
+    name = type(getattr(error, "orig", None) or error).__name__
+    state = database_facts(error).get("sqlstate")
+    return f"{name} {state}" if state else name
 
 
 def _is_app_gone(error: Exception) -> bool:

@@ -28,9 +28,11 @@ from config.readers import (
     read_private_key,
     read_rate_limit_storage_url,
     read_session_cache_size,
+    read_share,
     read_trusted_proxies,
     read_worker_connections,
 )
+from config.tracing_readers import Tracing, read_tracing
 from config.website_readers import read_demo_phone_url, read_guide_url, read_website
 from config.wechat_readers import (
     read_wechat_api_base_url,
@@ -68,6 +70,8 @@ class Config:
     session_cache_size: int
     failed_codes_per_minute: int
     rate_limit_storage_url: str | None = field(repr=False)
+    log_success_sample: float
+    tracing: Tracing | None
     website: bool
     guide_url: str | None
     demo_phone_url: str | None
@@ -132,6 +136,8 @@ def _readers(environ: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
         "session_cache_size": lambda: read_session_cache_size(environ),
         "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),
+        "log_success_sample": lambda: read_share(environ, "LOG_SUCCESS_SAMPLE", 1.0),
+        "tracing": lambda: read_tracing(environ),
         "website": lambda: read_website(environ),
         "guide_url": lambda: read_guide_url(environ),
         "demo_phone_url": lambda: read_demo_phone_url(environ),

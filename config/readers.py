@@ -76,6 +76,20 @@ def read_number(environ: Mapping[str, str], name: str, default: int, allowed: ra
     return int(text)
 
 
+def read_share(environ: Mapping[str, str], name: str, default: float) -> float:
+    """Read a share, a decimal number from 0 to 1."""
+    text = read_text(environ, name)
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{0,3}(\.[0-9]{0,9})?", text) or text == "." or float(text) > 1:
+        refuse(
+            name,
+            f"is {text!r}; it must be a number from 0 to 1, such as 0.1",
+            "必须是 0 到 1 之间的数字，例如 0.1",
+        )
+    return float(text)
+
+
 def read_rate_limit_storage_url(environ: Mapping[str, str]) -> str | None:
     """Read RATE_LIMIT_STORAGE_URL: a Redis or Valkey server, or None."""
     text = read_text(environ, "RATE_LIMIT_STORAGE_URL")

@@ -15,9 +15,13 @@ import structlog
 from flask import Flask
 
 from app.errors import Failure
-from app.logs import log_request, request_id_of
+from app.errors.severity import severity_of
+from app.logs import RequestFacts, log_request, request_id_of
+from app.logs.sampling import Sampling
+from app.logs.traceparent import trace_ids
 from app.metrics.definitions import FAILURES, HTTP_SECONDS, LOGINS, REFUSED
 from app.metrics.recording import count, observe
+from app.services.apps.apps import find_cached_tenant
 from app.services.apps.call_limits import CallLimits, retry_after
 from app.services.metrics.counts import count_failure
 from app.services.runtime.bounded import keep_latest
@@ -47,6 +51,7 @@ class BusyApps:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._behind: WSGIApplication = app.wsgi_app
+        self._sampling: Sampling = app.extensions["success_sampling"]
         self._refusals: dict[tuple[str, str, str], Refusal] = {}
 
     def __call__(
@@ -85,14 +90,19 @@ class BusyApps:
         start_response(refusal.status, [*refusal.headers, *own])
         with self._app.app_context():
             count_failure(appid, failure.code)
+            tenant = find_cached_tenant(appid)
         count(FAILURES, appid, failure.code)
         count(LOGINS, appid, "code", REFUSED)
         observe(HTTP_SECONDS, time.perf_counter() - began, ROUTE, "POST", str(failure.status))
         limits: CallLimits = self._app.extensions["call_limits"]
         limits.count_rejection(appid, failure)
+        severity = severity_of(failure)
+        known = {"appid": appid, "tenant": tenant, "remedy": severity.remedy}
+        context = {name: value for name, value in known.items() if value is not None}
+        context |= {"request_id": request_id, "failure": failure.code, **trace_ids(environ)}
         structlog.contextvars.clear_contextvars()
-        context = {"appid": appid, "request_id": request_id, "failure": failure.code}
-        log_request("POST", ROUTE, failure.status, began, **context)
+        facts = RequestFacts(environ, ROUTE, failure.status, began, severity)
+        log_request(self._sampling, facts, **context)
         return (body,)
 
     def _cache_refusal(

@@ -20,12 +20,7 @@ from app.connections.primary import (
     ServerOutdated,
     ServerReadOnly,
 )
-from app.connections.waiting_pool import (
-    FairQueue,
-    ReplicaPool,
-    WaitingPool,
-    is_at_connection_limit,
-)
+from app.connections.waiting_pool import FairQueue, ReplicaPool, WaitingPool
 from app.extensions import REPLICA, db
 
 __all__ = [
@@ -38,7 +33,6 @@ __all__ = [
     "WaitingPool",
     "direct_engine",
     "init_app",
-    "is_at_connection_limit",
     "raise_if_closed",
 ]
 

@@ -8,7 +8,7 @@ import psycopg
 
 from app.connections.deadlines import DeadlineConnection, connecting_until
 from app.connections.primary import Primary, ServerReadOnly, identify
-from app.connections.waiting_pool import is_at_connection_limit
+from app.errors.sqlstates import is_at_connection_limit
 
 # For all hosts together. A request may first wait for a connection of the pool, and gets 503 within
 # 5 seconds.

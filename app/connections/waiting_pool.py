@@ -11,12 +11,11 @@ from sqlalchemy.exc import TimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
 
+from app.errors.sqlstates import is_at_connection_limit
 from app.metrics.definitions import DATABASE_POOL_TIMEOUTS, DATABASE_POOL_WAIT_SECONDS
 from app.metrics.recording import count, observe
 
 RETRY_CONNECT_SECONDS = 0.2
-# PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
-AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
 
 
 class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
@@ -129,8 +128,3 @@ class ReplicaPool(WaitingPool):
     """The pool of the read replica."""
 
     name = "replica"
-
-
-def is_at_connection_limit(error: BaseException) -> bool:
-    """Return whether PostgreSQL rejected the connection because of its connection limit."""
-    return any(text in str(error) for text in AT_CONNECTION_LIMIT)

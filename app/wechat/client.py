@@ -23,7 +23,7 @@ from app.wechat.records import (
     read_phone,
     read_watermark,
 )
-from app.wechat.transport import Transport
+from app.wechat.transport import MoreHeaders, Transport
 
 MOST_CODE_CHARS = 512  # WeChat's codes have 32 or 64 characters; it publishes no limit
 ABOUT_OUR_IP = (40164, 89503, 89506, 89507)
@@ -57,7 +57,7 @@ Watcher = Callable[[str, str, float, bool, int | None], None]
 class WeChatClient:
     """Client of WeChat's server APIs for any number of apps. Every call may raise WeChatError.
 
-    `proxy_url` and `ca_file` are those of ConnectionPool.
+    `proxy_url` and `ca_file` are those of ConnectionPool, and `more_headers` is that of Transport.
     """
 
     def __init__(
@@ -66,8 +66,9 @@ class WeChatClient:
         *watchers: Watcher,
         proxy_url: str | None = None,
         ca_file: str | None = None,
+        more_headers: MoreHeaders | None = None,
     ) -> None:
-        self._transport = Transport(base_url, proxy_url, ca_file)
+        self._transport = Transport(base_url, proxy_url, ca_file, more_headers)
         self._watchers = watchers
 
     def close(self) -> None:

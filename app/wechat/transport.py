@@ -1,5 +1,6 @@
 """HTTP transport to WeChat. Errors and logs never contain the request."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from socket import socket
 from urllib.parse import urlsplit
@@ -11,16 +12,25 @@ from app.wechat.json_fields import JsonObject, WrongShape, parse_object
 
 MOST_ANSWER_BYTES = 64 * 1024  # WeChat's longest response to these calls is below 2 KiB
 
+# Returns further header lines of a request, each with its line end.
+MoreHeaders = Callable[[], str]
+
 
 class Transport:
     """HTTP client of one host. Greenlets and threads may use it concurrently.
 
-    `proxy_url` and `ca_file` are those of ConnectionPool.
+    `proxy_url` and `ca_file` are those of ConnectionPool. `more_headers` is called for each
+    request.
     """
 
     def __init__(
-        self, base_url: str, proxy_url: str | None = None, ca_file: str | None = None
+        self,
+        base_url: str,
+        proxy_url: str | None = None,
+        ca_file: str | None = None,
+        more_headers: MoreHeaders | None = None,
     ) -> None:
+        self._more_headers = more_headers
         parts = urlsplit(base_url.rstrip("/"))
         self._base_path = parts.path
         self._pool = ConnectionPool(base_url, proxy_url, ca_file)
@@ -48,6 +58,8 @@ class Transport:
 
     def _encode(self, method: str, target: str, body: bytes | None) -> bytes:
         head = f"{method} {self._base_path}{target}{self._headers}"
+        if self._more_headers is not None:
+            head += self._more_headers()
         if body is None:
             return f"{head}\r\n".encode("ascii")
         # A length, not a stream: WeChat rejects chunked requests with an empty 412.

@@ -100,6 +100,12 @@ def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
     return known.config
 
 
+def find_cached_tenant(appid: str) -> str | None:
+    """Return the slug of the tenant of a cached app, or None if the app is not cached."""
+    known = caches().apps.find(appid)
+    return known and known.config.tenant_slug
+
+
 def _read_app(appid: str) -> KnownApp:
     asked_at = time.monotonic()
     wanted = select(WeChatApp, Tenant.slug, Tenant.status).join(Tenant)

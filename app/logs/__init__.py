@@ -2,6 +2,7 @@
 
 Codes, tokens, session_keys, phone numbers, query strings and bodies are never passed to the log,
 because they identify a person or grant access.
+The level of a request line is the severity of its failure (`app/errors/severity.py`).
 """
 
 import logging
@@ -10,9 +11,18 @@ import time
 from contextlib import suppress
 from json import JSONEncoder
 from secrets import token_hex
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+
+from app.errors.severity import INFO, Severity, severity_of_status
+from app.errors.sqlstates import database_facts
+from app.logs.sampling import Sampling
+from app.logs.traceparent import trace_ids
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 log = structlog.get_logger()
 
@@ -20,6 +30,8 @@ log = structlog.get_logger()
 REQUEST_ID = re.compile(r"(?!wx[pr]_)[A-Za-z0-9._-]{16,64}")
 DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
+# The key in the WSGI environment of a function that receives what is known about a request.
+OBSERVER = "wxpass.request_observer"
 
 
 class Lines(structlog.WriteLogger):
@@ -33,9 +45,21 @@ class Lines(structlog.WriteLogger):
     debug = info = warning = error = critical = msg
 
 
-def init_app(app: Flask, *, as_json: bool) -> None:
-    """Configure logging, and log every request after its response was made."""
+class RequestObserver(Protocol):
+    """Receives the route, the severity and the log context of a request before it is logged."""
+
+    def __call__(
+        self, route: str | None, severity: Severity, context: dict[str, Any], /
+    ) -> None: ...
+
+
+def init_app(app: Flask, *, as_json: bool, sampling: Sampling) -> None:
+    """Configure logging, and log requests after their responses were made.
+
+    `sampling` chooses the successful requests that are logged.
+    """
     configure(as_json=as_json)
+    app.extensions["success_sampling"] = sampling
     app.before_request(_begin_request)
     app.after_request(_log_response)
 
@@ -47,6 +71,7 @@ def configure(*, as_json: bool) -> None:
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_sqlstate,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -90,6 +115,15 @@ def _renderer(as_json: bool) -> structlog.types.Processor:
     )
 
 
+def _with_sqlstate(
+    _: structlog.types.WrappedLogger, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Add SQLSTATE and constraint to a line with a database error as its `exc_info`."""
+    if isinstance(error := event.get("exc_info"), Exception):
+        event.update(database_facts(error))
+    return event
+
+
 def _without_rows(
     _: structlog.types.WrappedLogger, __: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
@@ -112,23 +146,51 @@ def _begin_request() -> None:
     request_id = request_id_of(request.headers.get("X-Request-Id", ""))
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    structlog.contextvars.bind_contextvars(request_id=request_id, **trace_ids(request.environ))
 
 
 def _log_response(response: Response) -> Response:
     """Log the request with its route. The path is left out because clients choose its text."""
-    response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars()["request_id"]
+    context = structlog.contextvars.get_contextvars()
+    response.headers["X-Request-Id"] = context["request_id"]
     if request.path not in QUIET or response.status_code >= 400:
         route = request.url_rule.rule if request.url_rule else None
-        log_request(request.method, route, response.status_code, g.began)
+        severity = g.get("severity") or severity_of_status(response.status_code)
+        facts = RequestFacts(request.environ, route, response.status_code, g.began, severity)
+        log_request(current_app.extensions["success_sampling"], facts, **context)
     return response
 
 
-def log_request(
-    method: str, route: str | None, status: int, began: float, **context: str | None
-) -> None:
-    """Log a request and its status. `began` is a `time.perf_counter` value."""
-    milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    log.info(
-        "request", **context, method=method, route=route, status=status, milliseconds=milliseconds
+class RequestFacts(NamedTuple):
+    """What the log line of a request is made of. `began` is a `time.perf_counter` value."""
+
+    environ: "WSGIEnvironment"
+    route: str | None
+    status: int
+    began: float
+    severity: Severity = INFO
+
+
+def log_request(sampling: Sampling, facts: RequestFacts, **context: Any) -> None:
+    """Log a request and its status, unless it is successful and not in the sample.
+
+    `context` has at least the request id.
+    """
+    level = facts.severity.level
+    observe: RequestObserver | None = facts.environ.get(OBSERVER)
+    if observe is not None:
+        observe(facts.route, facts.severity, context)
+    if sampling.is_on and level == "info" and facts.status < 400 and "failure" not in context:
+        if not sampling.includes(context.get("trace_id")):
+            return
+        context["sample_rate"] = sampling.rate
+    milliseconds = round((time.perf_counter() - facts.began) * 1000, 1)
+    write = log.info if level == "info" else getattr(log, level)
+    write(
+        "request",
+        **context,
+        method=facts.environ["REQUEST_METHOD"].upper(),
+        route=facts.route,
+        status=facts.status,
+        milliseconds=milliseconds,
     )
