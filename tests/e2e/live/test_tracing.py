@@ -46,7 +46,7 @@ def traced_service(
         GUNICORN_KEEPALIVE="1",
         **settings,
     ) as service:
-        until(lambda: is_ready(service.url))
+        until(lambda: is_ready(service.url), seconds=90)
         yield service
 
 
