@@ -32,7 +32,8 @@ def check() -> None:
     """Count the rows encrypted with each key. 检查各密钥的使用情况。
 
     Columns: key, column, rows, state. The exit code is 1 if a key is missing or a value is not a
-    ciphertext. A key that is not listed is not needed by any row.
+    ciphertext, or if a key or the pepper is not the one that the database was used with. A key that
+    is not listed is not needed by any row.
     """
     usage = count_key_usage()
     _show_usage(usage)
@@ -46,6 +47,7 @@ def check() -> None:
             )
     if any(use.state in ("missing", "unreadable") for use in usage):
         sys.exit(1)
+    key_proofs.check_keys()
 
 
 def _show_usage(usage: Sequence[KeyUse]) -> None:

@@ -85,6 +85,19 @@ def remove_codes(email: str) -> None:
     show(f"Removed the one-time codes of {email}. 已移除 {email} 的动态验证码。")
 
 
+@operators.command("end-sessions")
+@click.confirmation_option(
+    prompt="End the sessions of all operators? 确定结束所有管理员的登录会话？",
+    help="Skip the confirmation. 不询问确认。",
+)
+@with_appcontext
+@report_errors
+def end_sessions() -> None:
+    """End the sessions of all operators in the console and the admin API. 结束所有管理员的登录。"""
+    count = service.end_all_operator_sessions(OPERATOR)
+    show(f"{count} sessions ended. 已结束 {count} 个登录会话。")
+
+
 def _show_link(invitation: str) -> None:
     show(f"/console/invitation#{invitation}")
     click.echo(

@@ -1,6 +1,9 @@
 """Commands about the users of a tenant."""
 
+import json
 import sys
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import click
@@ -8,8 +11,13 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import read_secret, report_errors, show, validate_slug
 from app.cli.user_import import export, import_
+from app.schemas.export import ExportResponse
 from app.schemas.fields import LONGEST_ACCOUNT
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
+from app.services.apps.tenants import tenant_id_of
+from app.services.privacy.erasure import erase_user
+from app.services.privacy.export import export_user
+from app.services.sessions.bulk_ending import end_all_sessions
 from app.services.users import account_changes, account_normalisation, merges, password_changes
 from app.services.users import users as service
 from app.services.users.phone_numbers import masked
@@ -165,6 +173,60 @@ def undo_merge(user_id: UUID, tenant: str) -> None:
     """Undo the merge of a user, within 30 days. 撤销 30 天内的用户合并。"""
     merges.undo_merge(tenant, user_id)
     show(f"User {user_id} is active again. 已恢复用户 {user_id}。")
+
+
+@users.command("end-sessions")
+@click.option(
+    "--tenant", callback=validate_slug, help="Only this tenant's users. 只限该租户的用户。"
+)
+@click.option(
+    "--opened-before",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Only sessions opened before this time (UTC). 只限此时（UTC）之前开始的登录会话。",
+)
+@click.confirmation_option(
+    prompt="End the sessions? The users must log in again. 确定结束这些登录会话？用户须重新登录",
+    help="Skip the confirmation. 不询问确认。",
+)
+@with_appcontext
+@report_errors
+def end_sessions(tenant: str | None, opened_before: datetime | None) -> None:
+    """End the sessions of all users, after a leak or a restored backup. 结束所有用户的登录会话。"""
+    before = opened_before and opened_before.replace(tzinfo=UTC)
+    count = sum(end_all_sessions(tenant, before))
+    show(f"{count} sessions ended. 已结束 {count} 个登录会话。")
+
+
+@users.command("personal-data")
+@click.argument("user_id", type=click.UUID)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
+@with_appcontext
+@report_errors
+def personal_data(user_id: UUID, tenant: str) -> None:
+    """Write all data about a user as JSON, at the person's request. 应本人请求导出其全部数据。"""
+    parts = export_user(tenant_id_of(tenant), user_id)
+    fields: Any = ExportResponse().fields
+    data = {name: fields[name].schema.dump(list(rows), many=True) for name, rows in parts}
+    click.echo(json.dumps(data, ensure_ascii=False, indent=1))
+
+
+@users.command("erase")
+@click.argument("user_id", type=click.UUID)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
+@click.confirmation_option(
+    prompt="Erase the user? This cannot be undone. 确定删除该用户？此操作无法撤销",
+    help="Skip the confirmation. 不询问确认。",
+)
+@with_appcontext
+@report_errors
+def erase(user_id: UUID, tenant: str) -> None:
+    """Erase a user and all data about the user immediately. 立即删除用户及其全部数据。"""
+    erase_user(tenant_id_of(tenant), user_id)
+    show(f"Erased user {user_id}. 已删除用户 {user_id}。")
 
 
 users.add_command(import_)

@@ -114,6 +114,7 @@ def test_the_command_groups_contain_exactly_the_listed_commands() -> None:
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("apps remove", "apps release", "apps move"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("users end-sessions", "users personal-data", "users erase", "operators end-sessions"),
         *("users normalise-accounts", "users set-account"),
         *("users import", "users export"),
         *("operators", "operators invite", "operators list", "operators reset"),

@@ -33,6 +33,8 @@ TYPED = {
     "apps set-push": [*["PushToken12345"] * 2, *[AES_KEY] * 2],
     "users add": [GOOD_PASSWORD] * 2,
     "users set-password": [OTHER_PASSWORD] * 2,
+    "users end-sessions": ["y"],
+    "users erase": ["y"],
     "operators remove-codes": ["y"],
     "keys forget": ["y"],
 }

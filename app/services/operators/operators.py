@@ -164,6 +164,22 @@ def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> N
         _record(db, actor, "operator.changed", operator, **told)
 
 
+def end_all_operator_sessions(actor: audit.Actor) -> int:
+    """End the sessions of all operators, and return their number."""
+    with transaction() as db:
+        operator_ids = db.scalars(select(Operator.id).order_by(Operator.id)).all()
+    return sum(_end_sessions(actor, operator_id) for operator_id in operator_ids)
+
+
+def _end_sessions(actor: audit.Actor, operator_id: UUID) -> int:
+    with transaction() as db:
+        operator = lock_operator(db, operator_id)
+        ended = end_sessions_of(db, operator, "ended_by_operator")
+        if ended:
+            _record(db, actor, "operator.sessions_ended", operator, ended=ended)
+        return ended
+
+
 def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
     """Change the role or the tenant of an operator. The operator's sessions end.
 

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.errors import UserUnknown
 from app.models import (
     AuditEvent,
     CodeExchange,
@@ -23,7 +24,8 @@ from app.models import (
 )
 from app.services import audit
 from app.services.database.idempotency import forget_answers
-from app.services.privacy.personal_data import PersonalData, attempts_of
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.privacy.personal_data import PersonalData, attempts_of, lock_personal_data
 from app.services.user_import.preview import forget_imported_users
 
 
@@ -54,6 +56,20 @@ def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
     _clear_trail(db, held)
     for user_id in held.user_ids:
         audit.record(db, held.tenant_id, actor, "user.erased", user_id)
+
+
+@retry_on_conflict
+def erase_user(tenant_id: UUID, user_id: UUID) -> None:
+    """Erase a user who has asked an operator, and the users merged into that user.
+
+    Raises UserUnknown.
+    """
+    with transaction() as db:
+        held = lock_personal_data(db, tenant_id, user_id)
+        user = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
+        if db.scalar(user) is None:
+            raise UserUnknown
+        erase(db, held, audit.OPERATOR)
 
 
 def erase_unused(db: Session, account_ids: Sequence[UUID]) -> None:

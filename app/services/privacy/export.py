@@ -1,12 +1,13 @@
 """Export of all data stored about a user or a visitor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, inspect, select
 from sqlalchemy.orm import Session
 
+from app.errors import TokenInvalid, UserUnknown
 from app.models import (
     AuditEvent,
     CodeExchange,
@@ -48,6 +49,27 @@ def export_everything(principal: Principal, device: Device) -> Iterator[tuple[st
             held = _held_of_user(db, principal.tenant_id, principal.user_id)
             audit.record(db, principal.tenant_id, actor, "user.exported", principal.user_id)
         parts = _parts(held, attempts_of(db, held))
+    return _read_parts(parts)
+
+
+def export_user(tenant_id: UUID, user_id: UUID) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Return what `export_everything` returns, for a user who has asked an operator.
+
+    Raises UserUnknown.
+    """
+    with transaction() as db:
+        try:
+            held = _held_of_user(db, tenant_id, user_id)
+        except TokenInvalid:
+            raise UserUnknown from None
+        audit.record(db, tenant_id, audit.OPERATOR, "user.exported", user_id)
+        parts = _parts(held, attempts_of(db, held))
+    return _read_parts(parts)
+
+
+def _read_parts(
+    parts: Mapping[str, tuple[Any, ColumnElement[bool]]],
+) -> Iterator[tuple[str, Iterator[Any]]]:
     reads = CaughtUpReads()
     return ((name, _rows(reads, table, theirs)) for name, (table, theirs) in parts.items())
 
