@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short soak soak-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-restore soak soak-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -65,6 +65,9 @@ soak: $(VENV)/.installed-dev ## An hour of mixed load with faults in production 
 
 soak-short: $(VENV)/.installed-dev ## Each fault of soak once, in five minutes; the memory is not judged / soak 的每种故障各一次，约五分钟，不评判内存
 	@exec $(BIN)/python -m tests.soak --short
+
+test-restore: $(VENV)/.installed-dev ## Back up, restore on a new server and go back in time, with Debian's PostgreSQL and pgBackRest / 备份、在新服务器上恢复，并恢复到指定时间点
+	@exec env TEST_RESTORE=1 $(BIN)/python -m pytest -n 2 tests/restore
 
 test-client: $(VENV)/.installed-dev ## Test the mini-program client against the service; needs Node.js and npm / 对真实服务测试小程序客户端，需要 Node.js 和 npm
 	@echo "Installing what the client's tests need / 正在安装客户端测试工具 ..."

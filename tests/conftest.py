@@ -44,7 +44,7 @@ from tests.fixtures.personas import (
 from tests.fixtures.tables import statements_that_restore
 
 # Folders of which all tests are slow: processes, databases of their own, many generated requests.
-SLOW = ("tests/e2e/", "tests/migrations/", "tests/properties/")
+SLOW = ("tests/e2e/", "tests/migrations/", "tests/properties/", "tests/restore/")
 # Folders of which all files share servers, so that one process runs them.
 LIVE = ("tests/e2e/live/", "tests/e2e/replica/")
 # The paths of the tests that run first.

@@ -14,11 +14,10 @@ from app import create_app
 from app.extensions import db
 from config import Config
 from tests.admin.console.browser import signed_in as signed_in_browser
-from tests.e2e.roles.conftest import limited
 from tests.fixtures.operators import enable_one_time_codes, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Client, Person, Reader, enter_user
-from tests.fixtures.servers.debian_postgres import OWNER, SERVICE, url_of
+from tests.fixtures.servers.debian_postgres import OWNER, SERVICE, limited, url_of
 from tests.fixtures.servers.replication import PostgresProcess
 
 DAY_MILLISECONDS = 86_400_000

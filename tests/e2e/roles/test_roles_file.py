@@ -6,12 +6,12 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tests.e2e.roles.conftest import upgrade
 from tests.fixtures.servers.debian_postgres import (
     OWNER,
     SERVICE,
     create_roles,
     new_debian_server,
+    upgrade,
     url_of,
 )
 from tests.fixtures.servers.replication import DATABASE, PostgresProcess, server_folder
