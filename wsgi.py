@@ -7,9 +7,12 @@ import sys
 gc.disable()
 
 import click
+from flask import Flask
 
 from app import create_app
 from app.boot import BootRefused, check_database, refuse_unready, warn_of_trusted_network
+from app.cli import without_settings
+from app.doctor.findings import Deployment
 from app.services.cache import invalidation_listener
 from app.services.metrics import count_writer
 from app.services.operators import failed_sign_ins
@@ -25,30 +28,41 @@ BOOT_FAILED = 3
 # `flask run` is no such command: it serves requests.
 command = click.get_current_context(silent=True)
 is_command = command is not None and command.info_name != "run"
-try:
+words = without_settings.words_of(command, sys.argv[1:])
+
+
+def new_app() -> Flask:
+    """Return the app for this process. Raise ConfigError or BootRefused."""
     environ = load_environment()
-    # A replacement worker skips the boot checks: a failure would stop the running workers too.
-    is_replacement = environ.get("WXPASS_WORKER") == "replacement"
-    # gunicorn sets this in the processes that replace running ones (config/handover.py).
-    replaces_running_processes = "GUNICORN_PID" in environ
     development.fill(environ)
     config = load_config(environ)
     require_database_tls(config, environ)
     app = create_app(config)
-    if is_replacement:
+    if words[:1] == without_settings.DOCTOR:
+        app.extensions["deployment"] = Deployment(environ, config)
+    # A replacement worker skips the boot checks: a failure would stop the running workers too.
+    if environ.get("WXPASS_WORKER") == "replacement":
         app.extensions["keys_fit"] = app.extensions["pooler_fits"] = True
     elif not is_command:
         warn_of_trusted_network(config)
         check_database(app)
-        if replaces_running_processes:
+        # gunicorn sets this in the processes that replace running ones (config/handover.py).
+        if "GUNICORN_PID" in environ:
             refuse_unready(app)
     count_writer.write_regularly(app)
     last_seen.write_regularly(app)
     failed_sign_ins.write_regularly(app)
     invalidation_listener.listen_regularly(app)
+    return app
+
+
+try:
+    app = without_settings.new_app() if words[:2] == without_settings.GENERATE else new_app()
 except (ConfigError, BootRefused) as error:
-    print(error, file=sys.stderr)
-    sys.exit(BOOT_FAILED)
+    if words[:1] != without_settings.DOCTOR:
+        print(error, file=sys.stderr)
+        sys.exit(BOOT_FAILED)
+    app = without_settings.new_app(error)
 
 # Exclude the objects loaded at boot from garbage collection, because they are never released.
 gc.freeze()

@@ -19,6 +19,12 @@ PORTS = range(1, 65536)
 TARGET = "target_session_attrs"
 # Values for which libpq would choose a server that accepts no writes.
 READ_ONLY_TARGETS = ("read-only", "standby", "prefer-standby")
+# `keys generate` and deploy/postgresql/roles.sql write it where a password belongs.
+PLACEHOLDER = "CHANGE_ME"
+WHY_PLACEHOLDER = (
+    f"still contains {PLACEHOLDER}. Write the password of the role and the address of PostgreSQL",
+    f"仍含有 {PLACEHOLDER}，请填写数据库角色的密码和 PostgreSQL 的地址",
+)
 EXAMPLE = "postgresql://wxpass:password@localhost/wxpass"
 WHY_LISTEN_URL = (
     "is required with DATABASE_POOLER=transaction. Notifications and migrations need a connection "
@@ -83,6 +89,10 @@ def translate(name: str, url: str, *, writes: bool = True) -> str:
 
     `writes` says whether the server must accept writes.
     """
+    if PLACEHOLDER in url:
+        refuse(name, *WHY_PLACEHOLDER)
+    # Docker keeps the quotes of an .env file.
+    url = url[1:-1] if url[:1] == url[-1:] == "'" else url
     scheme, separator, rest = url.partition("://")
     parts = ADDRESS.fullmatch(rest)
     if scheme not in SCHEMES or not separator or not rest or parts is None:

@@ -76,7 +76,7 @@ def is_protected(url: str, environ: Mapping[str, str]) -> bool:
     addresses = given.get("hostaddr", environ.get("PGHOSTADDR", ""))
     # libpq connects to the address if there is one, and uses the host only for verification.
     attempts = zip_longest(addresses.split(","), hosts.split(","), fillvalue="")
-    return all(_is_on_this_machine(address or host) for address, host in attempts)
+    return all(is_on_this_machine(address or host) for address, host in attempts)
 
 
 def _parameters(url: str) -> dict[str, str]:
@@ -90,7 +90,7 @@ def _parameters(url: str) -> dict[str, str]:
     return {name: str(value) for name, value in given.items()}
 
 
-def _is_on_this_machine(address: str) -> bool:
+def is_on_this_machine(address: str) -> bool:
     """Return whether an address is local. An empty address is the default Unix socket."""
     if address.casefold() in ("", "localhost") or address.startswith(("/", "@")):
         return True

@@ -39,6 +39,7 @@ class ConfigError(Exception):
         super().__init__(f"{name}: {why}")
         self.name = name
         self.why = why
+        self.parts: tuple[ConfigError, ...] = (self,)
 
     @classmethod
     def together(cls, errors: Sequence[Self]) -> Self:
@@ -46,7 +47,9 @@ class ConfigError(Exception):
         if len(errors) == 1:
             return errors[0]
         names = ", ".join(error.name for error in errors)
-        return cls(names, "\n" + "\n".join(f"- {error}" for error in errors))
+        several = cls(names, "\n" + "\n".join(f"- {error}" for error in errors))
+        several.parts = tuple(errors)
+        return several
 
 
 def read_environment_name(environ: Mapping[str, str]) -> Literal["development", "production"]:
@@ -171,8 +174,13 @@ def read_pepper(environ: Mapping[str, str]) -> bytes:
 
 
 def read_private_key(environ: Mapping[str, str]) -> str:
-    r"""Read JWT_PRIVATE_KEY in PEM. `\n` can replace a line break, for .env files."""
+    r"""Read JWT_PRIVATE_KEY in PEM. `\n` can replace a line break, for .env files.
+
+    The base64 text alone, which has no blanks, is accepted too.
+    """
     pem = required(environ, "JWT_PRIVATE_KEY").replace("\\n", "\n") + "\n"
+    if re.fullmatch(r"[A-Za-z0-9+/]+=*\n", pem):
+        pem = f"-----BEGIN PRIVATE KEY-----\n{pem}-----END PRIVATE KEY-----\n"
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -4,11 +4,13 @@ from app.api.blueprint import Blueprint
 from app.api.openapi.errors import NOT_READY
 from app.api.openapi.tags import HEALTH
 from app.auth import no_login
+from app.proxy_probe import add_answer
 from app.schemas.responses import LivenessResponse, StatusResponse
 from app.services.encryption.readiness import check_readiness
 from app.version import VERSION
 
 blp = Blueprint("health", __name__, tag=HEALTH)
+blp.after_request(add_answer)
 
 
 @blp.get("/healthz")

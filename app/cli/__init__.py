@@ -5,6 +5,7 @@ from flask import Flask
 from app.cli.apps import apps
 from app.cli.audit import audit
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.jobs import jobs
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
@@ -19,5 +20,5 @@ from app.cli.version import version
 def register(app: Flask) -> None:
     """Add every command group to Flask's CLI."""
     groups = (tenants, apps, users, operators, pushes, audit, retention, jobs)
-    for command in (*groups, keys, jwt_keys, demo, version):
+    for command in (*groups, keys, jwt_keys, demo, doctor, version):
         app.cli.add_command(command)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
+from app.cli.keys_generate import generate
 from app.cli.terminal import report_errors, report_errors_without_key_check, show
 from app.keyring import keyring
 from app.services.encryption import key_proofs
@@ -23,6 +24,9 @@ STATES = {
 @click.group()
 def keys() -> None:
     """Keys that encrypt stored data (WXPASS_KEYS). 落库加密的密钥。"""
+
+
+keys.add_command(generate)
 
 
 @keys.command("check")

@@ -3,12 +3,9 @@
 import json
 import os
 import secrets
-from base64 import b64encode
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
+from config.new_settings import new_secrets
 from config.readers import ConfigError
 
 
@@ -19,7 +16,7 @@ def load_or_make_keys(var: Path) -> dict[str, str]:
     """
     kept = var / "secrets.json"
     if not kept.exists():
-        _keep(kept, json.dumps(_make(), indent=2))
+        _keep(kept, json.dumps(new_secrets("dev"), indent=2))
     try:
         text = kept.read_text()
         return {str(name): str(value) for name, value in json.loads(text).items()}
@@ -44,13 +41,3 @@ def _keep(kept: Path, text: str) -> None:
         return
     finally:
         draft.unlink()
-
-
-def _make() -> dict[str, str]:
-    private_key = Ed25519PrivateKey.generate()
-    pem = private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return {
-        "WXPASS_KEYS": f"dev:{b64encode(secrets.token_bytes(32)).decode()}",
-        "WXPASS_PEPPER": secrets.token_urlsafe(48),
-        "JWT_PRIVATE_KEY": pem.decode(),
-    }

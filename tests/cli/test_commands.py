@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from app.cli.apps import apps
 from app.cli.audit import audit
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.jobs import jobs
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
@@ -43,7 +44,7 @@ from tests.fixtures.personas import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = (tenants, apps, users, operators, pushes, audit, retention, jobs, keys, jwt_keys, demo)
+GROUPS = (tenants, apps, users, operators, pushes, audit, retention, jobs, keys, jwt_keys, demo, doctor)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = GOOD_PASSWORD
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -124,7 +125,7 @@ def test_the_command_groups_contain_exactly_the_listed_commands() -> None:
         *("jobs", "jobs list", "jobs record"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         *("keys", "keys check", "keys rotate", "keys forget"),
-        "demo",
+        *("keys generate", "demo", "doctor"),
     }
 
 

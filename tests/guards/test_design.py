@@ -58,9 +58,14 @@ MAY_IMPORT = {
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
+    "proxy_probe": {"clock", "keyring"},
+    "doctor": {
+        *("clock", "errors", "extensions", "keyring", "languages", "models", "proxy_probe"),
+        *("services", "version", "wechat"),
+    },
     "api": {
         *("schemas", "services", "auth", "tenancy", "problems", "version", "errors", "logs"),
-        *("extensions", "languages", "metrics"),
+        *("extensions", "languages", "metrics", "proxy_probe"),
     },
     "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "metrics", "services"},
     "dialects": {
@@ -95,7 +100,7 @@ MAY_IMPORT = {
     "cli": {
         "models.registration",
         *("not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"),
-        "version",
+        *("doctor", "version"),
     },
 }
 TOP_LEVEL = {

@@ -1,0 +1,4 @@
+"""Checks of a deployment, for `flask --app wsgi doctor`.
+
+A check is a function that yields findings.
+"""
