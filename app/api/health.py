@@ -1,16 +1,33 @@
 """Liveness and readiness endpoints for load balancers and orchestrators."""
 
+import json
+
+from flask import Response, request
+
 from app.api.blueprint import Blueprint
 from app.api.openapi.errors import NOT_READY
 from app.api.openapi.tags import HEALTH
 from app.auth import no_login
-from app.proxy_probe import add_answer
 from app.schemas.responses import LivenessResponse, StatusResponse
 from app.services.encryption.readiness import check_readiness
+from app.services.proxy_probe import is_valid_question
 from app.version import VERSION
 
+# The question of `flask doctor`, and the header with the answer.
+QUESTION, ANSWER = "X-Wxpass-Doctor", "X-Wxpass-Seen"
+
 blp = Blueprint("health", __name__, tag=HEALTH)
-blp.after_request(add_answer)
+
+
+def _tell_doctor(response: Response) -> Response:
+    """Add the client address, scheme and host that this service sees, if a valid question asks."""
+    if is_valid_question(request.headers.get(QUESTION, "")):
+        seen = {"address": request.remote_addr, "scheme": request.scheme, "host": request.host}
+        response.headers[ANSWER] = json.dumps(seen)
+    return response
+
+
+blp.after_request(_tell_doctor)
 
 
 @blp.get("/healthz")

@@ -15,10 +15,12 @@ from urllib.parse import SplitResult, urlsplit
 import certifi
 
 from app.doctor.findings import Deployment, Finding, error, ok, warning
-from app.proxy_probe import ANSWER, QUESTION, new_question
+from app.services.proxy_probe import new_question
 from app.version import VERSION
 
 SECONDS = 8.0
+# As in app/api/health.py.
+QUESTION, ANSWER = "X-Wxpass-Doctor", "X-Wxpass-Seen"
 EXPIRES_SOON_DAYS = 14
 # An address for documentation (RFC 5737), which no client has.
 FORGED = "192.0.2.77"

@@ -44,7 +44,20 @@ from tests.fixtures.personas import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = (tenants, apps, users, operators, pushes, audit, retention, jobs, keys, jwt_keys, demo, doctor)
+GROUPS = (
+    tenants,
+    apps,
+    users,
+    operators,
+    pushes,
+    audit,
+    retention,
+    jobs,
+    keys,
+    jwt_keys,
+    demo,
+    doctor,
+)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = GOOD_PASSWORD
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from app.cli.keys_generate import generate
+from app.cli.keys.generate import generate
 from app.keyring import KeyRing
 from config import ConfigError, load_config
 from config.new_settings import new_secrets

@@ -16,12 +16,13 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import create_app, proxy_probe
+from app import create_app
 from app.doctor import capacity, public_address
 from app.doctor import wechat as wechat_checks
 from app.doctor.addresses import parse_binding
 from app.doctor.findings import Deployment
 from app.doctor.running import run_check
+from app.services import proxy_probe
 from app.wechat.reachability import Reachability
 from config import Config
 from tests.doctor.conftest import Examine
@@ -231,9 +232,9 @@ def test_health_tells_what_it_sees_only_to_those_who_know_the_pepper(
     ask = app.test_client()
 
     def seen(value: str) -> str | None:
-        answer = ask.get("/healthz", headers={proxy_probe.QUESTION: value})
+        answer = ask.get("/healthz", headers={public_address.QUESTION: value})
         assert answer.status_code == 200
-        return answer.headers.get(proxy_probe.ANSWER)
+        return answer.headers.get(public_address.ANSWER)
 
     assert '"address": "127.0.0.1"' in (seen(question) or "")
     for wrong in ("", "x", f"{question}0", question.replace(".", ".0", 1), "9" * 400 + ".a"):

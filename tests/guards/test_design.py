@@ -58,14 +58,13 @@ MAY_IMPORT = {
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
-    "proxy_probe": {"clock", "keyring"},
     "doctor": {
-        *("clock", "errors", "extensions", "keyring", "languages", "models", "proxy_probe"),
+        *("clock", "errors", "extensions", "keyring", "languages", "models"),
         *("services", "version", "wechat"),
     },
     "api": {
         *("schemas", "services", "auth", "tenancy", "problems", "version", "errors", "logs"),
-        *("extensions", "languages", "metrics", "proxy_probe"),
+        *("extensions", "languages", "metrics"),
     },
     "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "metrics", "services"},
     "dialects": {
@@ -168,12 +167,16 @@ def forbidden_imports(path: Path) -> Iterator[str]:
             yield module
 
 
-def test_only_the_layers_wechat_and_notifications_send_requests() -> None:
-    """The simulator, which production does not load, pushes messages as WeChat does."""
+def test_only_the_layers_wechat_notifications_and_doctor_send_requests() -> None:
+    """The simulator, which production does not load, pushes messages as WeChat does.
+
+    The doctor, which no request uses, asks the service itself at its ports and public address.
+    """
+    senders = ("wechat", "notifications", "simulator", "doctor")
     for path in (ROOT / "app").rglob("*.py"):
         modules = {module for _, module in imports_of(parsed(path))}
         clients = modules & {"requests", "urllib3", "httptools", "http.client", "smtplib"}
-        assert layer_of(path) in ("wechat", "notifications", "simulator") or not clients, path
+        assert layer_of(path) in senders or not clients, path
 
 
 def test_only_the_module_transactions_commits() -> None:

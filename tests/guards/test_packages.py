@@ -14,6 +14,7 @@ MAX_FILES = 20
 # which are all lower.
 MAY_IMPORT: dict[str, set[str]] = {
     "runtime": set(),
+    "proxy_probe": set(),
     "principals": set(),
     "database": {"runtime"},
     "audit": set(),

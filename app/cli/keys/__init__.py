@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
-from app.cli.keys_generate import generate
+from app.cli.keys.generate import generate
 from app.cli.terminal import report_errors, report_errors_without_key_check, show
 from app.keyring import keyring
 from app.services.encryption import key_proofs
