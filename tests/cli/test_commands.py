@@ -124,6 +124,7 @@ def is_english(text: str) -> bool:
 def test_the_command_groups_contain_exactly_the_listed_commands() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
+        "tenants failing",
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("apps remove", "apps release", "apps move"),
