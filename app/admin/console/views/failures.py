@@ -11,6 +11,7 @@ from flask_admin import expose
 from app.admin.console.charts import Bar, bars, percent
 from app.admin.console.page_scope import signed_in, this_tenant_scope
 from app.admin.console.pages import Page
+from app.admin.console.rendering import find_tenant_scope
 from app.i18n_marker import N_
 from app.services.failures.causes import find_cause
 from app.services.failures.failing import FailingApp, FailureReport
@@ -40,9 +41,10 @@ MOST_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class ShownApp:
-    """A failing app with the bars of its chart and the rows of its table."""
+    """A failing app with the age of its failures, and the contents of its chart and table."""
 
     app: FailingApp
+    minutes_ago: int
     bars: Sequence[Bar[str]]
     rows: Sequence[Minute]
 
@@ -82,6 +84,10 @@ class AllFailuresView(FailuresView):
             name=N_("Failures of all tenants"), endpoint="console_all_failures", url="failures"
         )
 
+    def is_visible(self) -> bool:
+        """Return whether the menu has a link. The pages of a tenant have their own."""
+        return super().is_visible() and find_tenant_scope() is None
+
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """Show which mini-programs of all tenants fail, since when, why and what to do."""
@@ -99,7 +105,9 @@ def _shown(app: FailingApp, report: FailureReport, chosen: str) -> ShownApp:
     step = PERIODS[chosen].step
     rows = list(_steps(app.minutes, report.since, report.until, step))
     numbers = {f"{one.minute:%m-%d %H:%M}": one.failures for one in rows}
-    return ShownApp(app, bars(numbers), [one for one in rows if one.failures or one.logins])
+    minutes_ago = (report.until - app.first_at) // timedelta(minutes=1)
+    used = [one for one in rows if one.failures or one.logins]
+    return ShownApp(app, minutes_ago, bars(numbers), used)
 
 
 def _steps(
