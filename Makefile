@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-restore soak soak-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-restore soak soak-short test-client test-deploy test-image image examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -76,6 +76,17 @@ test-client: $(VENV)/.installed-dev ## Test the mini-program client against the 
 	@echo "Checking the examples / 正在检查示例 ..."
 	@cd clients/examples && npm run --silent check
 	@cd clients/miniprogram && exec npm test --silent
+
+test-deploy: $(VENV)/.installed-dev ## Check the files in deploy/ with hadolint, docker-compose, systemd-analyze, nginx and others / 用 hadolint、docker-compose、systemd-analyze、nginx 等工具检查 deploy/ 中的文件
+	@exec env TEST_DEPLOY=1 $(BIN)/python -m pytest -n 0 tests/deploy/tools
+
+test-image: $(VENV)/.installed-dev ## Build the container image without a registry and start it; needs root, mmdebstrap and buildah / 不使用镜像仓库构建并启动容器镜像，需要 root 权限、mmdebstrap 和 buildah
+	@exec env TEST_IMAGE=1 $(BIN)/python -m pytest -n 0 --capture=no tests/deploy/image
+
+image: ## Build the container image wxpass with Docker; other programs with DOCKER=podman / 用 Docker 构建容器镜像 wxpass，其他工具用 DOCKER=podman 指定
+	@version=$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' app/version.py) && \
+	exec $(or $(DOCKER),docker) build --file deploy/Dockerfile --tag wxpass --tag "wxpass:$$version" \
+	  --build-arg "VERSION=$$version" --build-arg "REVISION=$$(git rev-parse HEAD)" $(ARGS) .
 
 examples: ## Build the uni-app and Taro examples; needs npm and 700 MB of disk / 构建 uni-app 与 Taro 示例，需要 npm 和 700 MB 磁盘
 	@for example in uni-app taro; do \
