@@ -1,6 +1,7 @@
-"""docs/nginx.conf in a real nginx, which authenticates requests for a back end."""
+"""deploy/nginx in a real nginx, which authenticates requests for a back end."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,10 +17,10 @@ from werkzeug.serving import make_server
 
 from app.version import VERSION
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
+from tests.fixtures.servers.nginx_site import listening, whole_site
 from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
-CONF = Path(__file__).parents[2] / "docs" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 FORGED = {name: "forged" for one in IDENTITY for name in (one, one.lower(), one.replace("-", "_"))}
@@ -77,7 +78,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nginx(
     wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URL of an nginx with docs/nginx.conf."""
+    """The URL of an nginx with deploy/nginx."""
     text = configured(wxpass, back_end, log)
     with running(text, tmp_path_factory.mktemp("nginx")) as url:
         yield url
@@ -86,8 +87,8 @@ def nginx(
 def configured(
     wxpass: int, back_end: int, log: Path, verify: str = "/v1/verify?tenant=acme"
 ) -> str:
-    """Return docs/nginx.conf with other ports, log file and path of the authorization request."""
-    text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
+    """Return deploy/nginx with other ports, log file and path of the authorization request."""
+    text = whole_site().replace("/var/log/nginx/access.log", str(log))
     changes = {":8000;": f":{wxpass};", ":9000;": f":{back_end};"}
     changes["/v1/verify?tenant=initech;"] = f"{verify};"
     for documented, replacement in changes.items():
@@ -107,8 +108,7 @@ def running(text: str, folder: Path) -> Iterator[str]:
         assert os.environ.get("CI") != "true", missing
         pytest.skip(missing)
     port = free_port()
-    assert text.count("listen 80;") == 1
-    (folder / "wxpass.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
+    (folder / "wxpass.conf").write_text(listening(text, port, free_port()))
     (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder))
     command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -301,3 +301,21 @@ def test_nginx_accepts_larger_bodies_for_user_imports_than_for_other_requests(ng
     assert ask(f"{nginx}/v1/admin/tenants/acme/imports", body=file).status_code == 401
     assert "/console/sign-in" in ask(f"{nginx}/console/t/acme/people/preview", body=file).url
     assert ask(f"{nginx}/v1/apps/x/login", body=file).status_code == 413
+
+
+# The last part of the paths at which clients log in
+LOGINS = {
+    *("login", "password-login", "refresh", "phone", "bind"),
+    *("login_by_weixin", "bindPhone", "token", "code2session", "openid"),
+}
+
+
+def test_the_limit_for_logins_applies_to_the_paths_of_all_clients(app: Flask) -> None:
+    patterns = re.findall(r'^    "~(\^POST [^"]*)" \$binary_remote_addr;$', whole_site(), re.M)
+    rules = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    paths = {re.sub("<[^>]*>", "x", str(rule)) for rule in rules}
+    limited = {path for path in paths if any(re.match(one, f"POST {path}") for one in patterns)}
+    console = {f"/console/{name}" for name in ("sign-in", "code", "invitation")}
+    own = {path for path in paths if not path.startswith(("/console/", "/v1/admin/"))}
+    assert limited - console == {path for path in own if path.rpartition("/")[2] in LOGINS}
+    assert limited >= console

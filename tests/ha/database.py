@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from config.development import ROOT
+from tests.fixtures.servers.nginx_site import listening, whole_site
 from tests.ha.processes import Part
 from tests.ha.programs import program
 from tests.ha.site import MEMBERS, PASSWORD, Site, render
@@ -95,24 +95,28 @@ def pgbouncer(site: Site) -> Part:
 
 
 def nginx(site: Site) -> Part:
-    """Return the nginx in front of both services: docs/nginx.conf with a second server."""
+    """Return the nginx in front of both services: deploy/nginx with a second server."""
     shown = "add_header X-Upstream $upstream_addr always;"
     write_nginx(site, (site.ports.direct, site.ports.pooled), shown)
     return nginx_part(site)
 
 
 def write_nginx(site: Site, services: Sequence[int], directive: str = "") -> None:
-    """Write docs/nginx.conf with the ports of services, and with another directive."""
+    """Write deploy/nginx with the ports of services, and with another directive."""
     folder = site.folder_of("nginx")
-    text = (ROOT / "docs" / "nginx.conf").read_text()
+    text = listening(whole_site(), site.ports.nginx, site.ports.redirect)
     replacements = {
         "server 127.0.0.1:8000;": "\n    ".join(f"server 127.0.0.1:{port};" for port in services),
-        "listen 80;": f"listen 127.0.0.1:{site.ports.nginx};\n    {directive}",
-        "/var/log/nginx/wxpass.log": str(folder / "access.log"),
+        f"listen 127.0.0.1:{site.ports.nginx};": (
+            f"listen 127.0.0.1:{site.ports.nginx};\n    {directive}"
+        ),
+        # All load comes from one address.
+        "rate=20r/s;": "rate=10000r/s;",
     }
     for documented, replacement in replacements.items():
         assert text.count(documented) == 1, documented
         text = text.replace(documented, replacement)
+    text = text.replace("/var/log/nginx/access.log", str(folder / "access.log"))
     site.write("nginx", "wxpass.conf", text)
 
 

@@ -29,6 +29,7 @@ class Ports:
         self.postgres, self.patroni = self._one_each(), self._one_each()
         self.links = {member: self._one_each() for member in MEMBERS}
         self.haproxy, self.pgbouncer, self.nginx = self._choose(), self._choose(), self._choose()
+        self.redirect = self._choose()  # of nginx, to https
         self.wechat, self.direct, self.pooled = self._choose(), self._choose(), self._choose()
 
     def _one_each(self) -> dict[str, int]:
