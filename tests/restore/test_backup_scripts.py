@@ -8,7 +8,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -118,17 +118,27 @@ def test_a_restore_refuses_a_database_with_tables_and_a_damaged_file(
     assert (refused.returncode, "the checksum does not match" in refused.stderr) == (1, True)
 
 
+@pytest.fixture
+def key_folder() -> Iterator[Path]:
+    """A folder for private keys. Its path is short, because gpg's agent has a socket in it."""
+    with TemporaryDirectory(prefix="keys-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+        if shutil.which("gpgconf"):
+            environ = os.environ | {"GNUPGHOME": name}
+            subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environ, check=False)
+
+
 @pytest.mark.parametrize("program", ["age", "gpg"])
 def test_an_encrypted_backup_is_restored(
     server: PostgresProcess,
     backups: Path,
-    tmp_path: Path,
+    key_folder: Path,
     empty: str,
     program: str,
 ) -> None:
     if shutil.which(program) is None:
         pytest.skip(f"needs {program}")
-    settings = {"age": age_settings, "gpg": gpg_settings}[program](tmp_path)
+    settings = {"age": age_settings, "gpg": gpg_settings}[program](key_folder)
     done = back_up(server, backups, **settings)
     assert done.returncode == 0, done.stderr
     file = Path(done.stdout.strip())
@@ -151,10 +161,8 @@ def age_settings(folder: Path) -> dict[str, str]:
 
 def gpg_settings(folder: Path) -> dict[str, str]:
     """Create a key pair of gpg. Return the settings of both scripts."""
-    # The path of the agent's socket has at most 107 characters.
-    home = Path(mkdtemp(prefix="gpg-"))
     who = "backup@example.com"
     command = ["gpg", "--batch", "--passphrase", "", "--quick-gen-key", who, "default", "default"]
-    environ = os.environ | {"GNUPGHOME": str(home)}
+    environ = os.environ | {"GNUPGHOME": str(folder)}
     subprocess.run(command, env=environ, capture_output=True, check=True)
-    return {"BACKUP_GPG_RECIPIENT": who, "GNUPGHOME": str(home)}
+    return {"BACKUP_GPG_RECIPIENT": who, "GNUPGHOME": str(folder)}
