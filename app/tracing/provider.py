@@ -20,7 +20,7 @@ from app.tracing.spans import Spans
 from app.version import VERSION
 from config.tracing_readers import Tracing
 
-# Encoding a batch delays the requests of a worker by 10 µs per span.
+# Requests of the worker wait while a batch is encoded, so batches are small.
 BATCH_SIZE = 128
 # What a process that ends waits for the collector.
 EXIT_SECONDS = 3.0
