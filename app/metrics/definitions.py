@@ -161,6 +161,11 @@ JOB_LAST_SUCCESS = Gauge(
     ("job",),
 )
 SIGNING_KEY_AGE = Gauge("wxpass_signing_key_age_seconds", "Time since the key signs JWTs.")
+APP_INFO = Gauge(
+    "wxpass_app_info",
+    "Always 1. The tenant of each app with the most logins.",
+    ("app", "tenant"),
+)
 CERTIFICATE_EXPIRY = Gauge(
     "wxpass_certificate_expiry_timestamp_seconds",
     "Earliest expiry of the certificates in the file of a setting.",
@@ -168,4 +173,5 @@ CERTIFICATE_EXPIRY = Gauge(
 )
 OF_SERVICE: tuple[Gauge, ...] = (
     *(USERS, SESSIONS, REPLICA_LAG, JOB_LAST_SUCCESS, SIGNING_KEY_AGE, CERTIFICATE_EXPIRY),
+    APP_INFO,
 )

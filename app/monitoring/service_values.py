@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
 from app.metrics.definitions import (
+    APP_INFO,
     CERTIFICATE_EXPIRY,
     JOB_LAST_SUCCESS,
     REPLICA_LAG,
@@ -25,7 +26,7 @@ from app.metrics.definitions import (
     USERS,
     Gauge,
 )
-from app.models import DailyCount
+from app.models import DailyCount, Tenant, WeChatApp
 from app.services.database.stale_reads import read_replica_lag
 from app.services.database.transactions import transaction
 from app.services.job_runs import last_runs
@@ -63,7 +64,7 @@ def find_busiest_apps(most: int) -> Sequence[str]:
 def read_values(config: Config) -> Sequence[Value]:
     """Return the values that can be read."""
     groups: tuple[Callable[[Config], Iterator[Value]], ...] = (
-        *(_certificates, _estimates, _jobs, _signing_key, _replica),
+        *(_certificates, _estimates, _jobs, _signing_key, _replica, _apps),
     )
     values: list[Value] = []
     for group in groups:
@@ -84,6 +85,20 @@ def _estimates(_config: Config) -> Iterator[Value]:
         rows = db.execute(ESTIMATES).all()
     for table, rows_estimated in rows:
         yield _value(ESTIMATED[table], float(rows_estimated))
+
+
+def _apps(config: Config) -> Iterator[Value]:
+    appids = find_busiest_apps(config.metrics_apps)
+    tenants = (
+        select(WeChatApp.appid, Tenant.slug)
+        .join(Tenant, Tenant.id == WeChatApp.tenant_id)
+        .where(WeChatApp.appid.in_(appids))
+        .order_by(WeChatApp.appid)
+    )
+    with transaction() as db:
+        rows = db.execute(tenants).all()
+    for appid, tenant in rows:
+        yield _value(APP_INFO, 1.0, appid, tenant)
 
 
 def _jobs(_config: Config) -> Iterator[Value]:

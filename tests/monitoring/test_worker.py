@@ -118,6 +118,21 @@ def test_busiest_apps_of_seven_days_are_named(
     assert names == [GLOBEX_LIFE.appid, OTHER, OTHER]
 
 
+def test_the_busiest_apps_are_exported_with_their_tenants(
+    app: Flask, config: Config, rows: Reader
+) -> None:
+    add_logins(rows, ACME_SHOP.appid, 5, days_ago=0)
+    add_logins(rows, GLOBEX_LIFE.appid, 3, days_ago=0)
+    add_logins(rows, ACME_CLUB.appid, 1, days_ago=0)
+    with app.app_context():
+        values = read_values(replace(config, metrics_apps=2))
+    tenants = [one.labels for one in values if one.name == "wxpass_app_info"]
+    assert sorted(tenants, key=lambda labels: labels["tenant"]) == [
+        {"app": ACME_SHOP.appid, "tenant": "acme"},
+        {"app": GLOBEX_LIFE.appid, "tenant": "globex"},
+    ]
+
+
 def add_logins(rows: Reader, appid: str, logins: int, days_ago: int) -> None:
     """Insert a row of counts. A third of the logins is by password."""
     by_password = logins // 3
