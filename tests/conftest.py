@@ -29,6 +29,7 @@ from config.cpu_limit import usable_cpus
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
 from tests.fixtures.login_codes import clear_code_flights
+from tests.fixtures.metrics import RecordedMetrics, recording_metrics
 from tests.fixtures.openapi.documented_errors import DocumentedErrors
 from tests.fixtures.operators import is_a_guessed_code_valid_soon
 from tests.fixtures.personas import (
@@ -250,6 +251,13 @@ def client(app: Flask) -> Client:
 def rows(app: Flask) -> Reader:
     """The database of the service."""
     return Reader(app)
+
+
+@pytest.fixture
+def recorded() -> Iterator[RecordedMetrics]:
+    """The metrics that are recorded from here on."""
+    with recording_metrics() as recorded:
+        yield recorded
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The state of this process, read once per second: pools, queues, caches and memory."""
 
 import mmap
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -79,12 +78,12 @@ class Sampler:
             return
         self._store.set(CACHES_ON, {(): float(self._caches.changes.is_fresh)})
         found = self._caches.lookups()
-        new = Counter(found)
-        new.subtract(self._counted)
+        for key, lookups in found.items():
+            earlier = self._counted.get(key, 0)
+            new = lookups - earlier if lookups >= earlier else lookups
+            if new:
+                count(CACHE_LOOKUPS, *key, by=new)
         self._counted = found
-        for (cache, result), lookups in new.items():
-            if lookups > 0:
-                count(CACHE_LOOKUPS, cache, result, by=lookups)
 
 
 def _waiting(pool: Pool) -> WaitingPool:

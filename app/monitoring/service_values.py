@@ -3,12 +3,16 @@
 A group of values is left out if it cannot be read.
 """
 
+import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509 import load_pem_x509_certificate
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
@@ -32,6 +36,7 @@ from config.metrics.snapshot import Value
 
 log = structlog.get_logger()
 
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 BUSIEST_DAYS = timedelta(days=7)
 # -1 is the estimate of a table that was never analysed.
 ESTIMATES = text(
@@ -99,7 +104,12 @@ def _replica(config: Config) -> Iterator[Value]:
 
 def _certificates(config: Config) -> Iterator[Value]:
     for setting, file in _certificate_files(config):
-        yield _value(CERTIFICATE_EXPIRY, _earliest_expiry(file).timestamp(), setting)
+        try:
+            expiry = _earliest_expiry(file)
+        except (OSError, ValueError) as error:
+            log.warning("metrics_left_out", values=setting, error=type(error).__name__)
+        else:
+            yield _value(CERTIFICATE_EXPIRY, expiry.timestamp(), setting)
 
 
 def _certificate_files(config: Config) -> Iterator[tuple[str, Path]]:
@@ -119,5 +129,12 @@ def _certificate_files(config: Config) -> Iterator[tuple[str, Path]]:
 
 
 def _earliest_expiry(file: Path) -> datetime:
-    certificates = load_pem_x509_certificates(file.read_bytes())
-    return min(one.not_valid_after_utc for one in certificates)
+    """Return the earliest expiry. Raise OSError, or ValueError without a valid certificate."""
+    expiries = []
+    with warnings.catch_warnings():
+        # Files of public authorities contain certificates that a future release will reject.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        for certificate in CERTIFICATE.findall(file.read_bytes()):
+            with suppress(ValueError):
+                expiries.append(load_pem_x509_certificate(certificate).not_valid_after_utc)
+    return min(expiries)
