@@ -4,7 +4,7 @@
 stay in memory, which tests use.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -83,9 +83,10 @@ def _new(metric: Metric, registry: CollectorRegistry) -> Any:
 
 def _observe_all(histogram: Any, bounds: tuple[float, ...], seconds: list[float]) -> None:
     """Add durations to a histogram with one write per bucket. `observe` writes twice for each."""
-    buckets: dict[int, int] = defaultdict(int)
-    for one in seconds:
-        buckets[bisect_left(bounds, one)] += 1
-    for number, found in buckets.items():
-        histogram._buckets[number].inc(found)
+    seconds.sort()
+    below = 0
+    for number, upto in enumerate([*(bisect_right(seconds, one) for one in bounds), len(seconds)]):
+        if upto > below:
+            histogram._buckets[number].inc(upto - below)
+            below = upto
     histogram._sum.inc(sum(seconds))
