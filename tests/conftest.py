@@ -29,7 +29,6 @@ from config.cpu_limit import usable_cpus
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
 from tests.fixtures.login_codes import clear_code_flights
-from tests.fixtures.metrics import RecordedMetrics, recording_metrics
 from tests.fixtures.openapi.documented_errors import DocumentedErrors
 from tests.fixtures.operators import is_a_guessed_code_valid_soon
 from tests.fixtures.personas import (
@@ -43,6 +42,7 @@ from tests.fixtures.personas import (
     transactions_rolled_back,
 )
 from tests.fixtures.tables import statements_that_restore
+from tests.metrics.recorded import RecordedMetrics, recording_metrics
 
 # Folders of which all tests are slow: processes, databases of their own, many generated requests.
 SLOW = ("tests/e2e/", "tests/migrations/", "tests/properties/", "tests/restore/")

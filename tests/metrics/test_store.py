@@ -16,7 +16,7 @@ from app.metrics.definitions import (
 )
 from app.metrics.labels import AppLabels, method_label
 from app.metrics.store import Store
-from tests.fixtures.metrics import RecordedMetrics
+from tests.metrics.recorded import RecordedMetrics
 
 LABELS = ("/v1/verify", "GET", "204")
 

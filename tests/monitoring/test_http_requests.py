@@ -9,8 +9,8 @@ from flask import Flask
 from app.metrics.definitions import FAILURES, HTTP_SECONDS, LOGINS, OTHER, WECHAT_REJECTED
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
-from tests.fixtures.metrics import RecordedMetrics
 from tests.fixtures.personas import ACME_SHOP, Client, Person, failure
+from tests.metrics.recorded import RecordedMetrics
 
 LOGIN = "/v1/apps/<string:appid>/login"
 UNKNOWN = "wx" + "9" * 16

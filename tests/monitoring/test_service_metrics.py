@@ -29,9 +29,9 @@ from app.services.metrics.counts import count_answer
 from app.services.passwords import hashing_queue
 from app.services.passwords.hashing_queue import HashingQueue, Lane
 from app.services.runtime import background
-from tests.fixtures.metrics import RecordedMetrics
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import ACME_SHOP, Client, Person, WeChat, enter_user
+from tests.metrics.recorded import RecordedMetrics
 
 SHOP = ACME_SHOP.appid
 

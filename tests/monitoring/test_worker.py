@@ -37,8 +37,8 @@ from app.services.metrics.counts import today
 from app.services.runtime import background
 from app.services.signing.signing_keys import rotate_signing_key
 from config import Config
-from tests.fixtures.metrics import RecordedMetrics
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
+from tests.metrics.recorded import RecordedMetrics
 
 
 @pytest.mark.real_commits
