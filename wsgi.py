@@ -13,6 +13,7 @@ from app import create_app
 from app.boot import BootRefused, check_database, refuse_unready, warn_of_trusted_network
 from app.cli import without_settings
 from app.doctor.findings import Deployment
+from app.services.alerts import sending
 from app.services.cache import invalidation_listener
 from app.services.metrics import count_writer
 from app.services.operators import failed_sign_ins
@@ -58,6 +59,8 @@ def new_app() -> Flask:
 
 try:
     app = without_settings.new_app() if words[:2] == without_settings.GENERATE else new_app()
+    if not is_command:
+        sending.run_regularly(app)
 except (ConfigError, BootRefused) as error:
     if words[:1] != without_settings.DOCTOR:
         print(error, file=sys.stderr)

@@ -107,13 +107,13 @@ def _attach_state(app: Flask, config: Config) -> None:
 
 
 def _smtp_server(config: Config) -> SmtpServer | None:
-    if config.smtp is None or config.smtp_from is None:
+    if config.smtp_url is None or config.smtp_from is None:
         return None
     return SmtpServer(
-        host=config.smtp.host,
-        port=config.smtp.port,
+        host=config.smtp_url.host,
+        port=config.smtp_url.port,
         sender=config.smtp_from,
-        implicit_tls=config.smtp.implicit_tls,
-        user=config.smtp.user,
-        password=config.smtp.password,
+        implicit_tls=config.smtp_url.implicit_tls,
+        user=config.smtp_url.user,
+        password=config.smtp_url.password,
     )

@@ -42,6 +42,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "WXPASS_WEBSITE": config.website,
         "WXPASS_GUIDE_URL": config.guide_url,
         "DEMO_PHONE_URL": config.demo_phone_url,
+        "WXPASS_PUBLIC_URL": config.public_url,
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,

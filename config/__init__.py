@@ -76,7 +76,7 @@ class Config:
     guide_url: str | None
     demo_phone_url: str | None
     public_url: str | None
-    smtp: Smtp | None
+    smtp_url: Smtp | None = field(repr=False)
     smtp_from: str | None
     metrics_bind: tuple[str, int] | None
     metrics_apps: int
@@ -142,7 +142,7 @@ def _readers(environ: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
         "guide_url": lambda: read_guide_url(environ),
         "demo_phone_url": lambda: read_demo_phone_url(environ),
         "public_url": lambda: read_public_url(environ),
-        "smtp": lambda: read_smtp(environ),
+        "smtp_url": lambda: read_smtp(environ),
         "smtp_from": lambda: read_smtp_from(environ),
         "metrics_bind": lambda: read_metrics_bind(environ),
         "metrics_apps": lambda: read_metrics_apps(environ),

@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from app.cli.alerts import alerts
 from app.cli.apps import apps
 from app.cli.audit import audit
 from app.cli.demo import demo
@@ -20,5 +21,5 @@ from app.cli.version import version
 def register(app: Flask) -> None:
     """Add every command group to Flask's CLI."""
     groups = (tenants, apps, users, operators, pushes, audit, retention, jobs)
-    for command in (*groups, keys, jwt_keys, demo, doctor, version):
+    for command in (*groups, alerts, keys, jwt_keys, demo, doctor, version):
         app.cli.add_command(command)

@@ -1,5 +1,11 @@
 """The tables, one per file."""
 
+from app.models.alert import Alert
+from app.models.alert_channel import AlertChannel
+from app.models.alert_delivery import AlertDelivery
+from app.models.alert_lease import AlertLease
+from app.models.alert_mute import AlertMute
+from app.models.alert_signal import AlertSignal
 from app.models.answer_time import AnswerTime
 from app.models.app_claim import AppClaim
 from app.models.audit_event import AuditEvent
@@ -35,6 +41,12 @@ __all__ = [
     "DEFAULT_SESSION_LIMIT",
     "EVENTS",
     "NO_ERRCODE",
+    "Alert",
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertLease",
+    "AlertMute",
+    "AlertSignal",
     "AnswerTime",
     "AppClaim",
     "AuditEvent",

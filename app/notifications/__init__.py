@@ -9,7 +9,7 @@ from app.notifications.failures import NotDelivered, Reason
 from app.notifications.messages import Message
 from app.notifications.notifier import Notifier, Target
 from app.notifications.robots import DingTalkRobot, WeComRobot
-from app.notifications.webhooks import Webhook
+from app.notifications.webhooks import Webhook, new_webhook_secret
 
 __all__ = [
     "DingTalkRobot",
@@ -22,4 +22,5 @@ __all__ = [
     "Target",
     "WeComRobot",
     "Webhook",
+    "new_webhook_secret",
 ]

@@ -6,6 +6,7 @@
 import binascii
 import hmac
 import json
+import secrets
 import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ class Webhook:
     def shown(self) -> str:
         """The host. The path may contain a key."""
         return read_url(self.url).host
+
+
+def new_webhook_secret() -> str:
+    """Return a secret of 32 random bytes."""
+    return PREFIX + b64encode(secrets.token_bytes(32)).decode()
 
 
 def send_to_webhook(client: HttpsClient, webhook: Webhook, message: Message) -> None:

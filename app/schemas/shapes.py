@@ -16,5 +16,9 @@ APP_SECRET = re.compile(r"[!-~]{1,128}")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
+# An error code, or an error code and WeChat's errcode.
+ALERT_CONDITION = re.compile(r"[a-z_]{1,40}(:-?[0-9]{1,8})?")
+LONGEST_MUTE_HOURS = 720
+
 # Longer than for users: an operator's password protects all users of a tenant.
 SHORTEST_OPERATOR_PASSWORD = 12

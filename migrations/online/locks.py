@@ -27,7 +27,8 @@ LOCK_ORDER = (
     *("daily_counts", "daily_failures", "answer_times", "minute_counts", "minute_failures"),
     *("wechat_access_tokens", "app_claims"),
     *("verification_budgets", "wechat_apps", "tenants", "signing_keys", "key_proofs"),
-    *("schema_compatibility", "job_runs"),
+    *("schema_compatibility", "job_runs", "alerts", "alert_channels", "alert_deliveries"),
+    *("alert_mutes", "alert_leases", "alert_signals"),
 )
 # Logins lock these tables in different orders, but `login_sessions` before them. A migration that
 # locks several of them locks `login_sessions` too.

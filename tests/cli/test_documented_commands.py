@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from flask import Flask
 
 from app.cli import terminal
 from app.keyring import KeyRing
+from app.notifications import Message, Notifier, SmtpServer, Target
+from app.services.alerts import alerts, channels
+from app.services.alerts.channels import NewChannel
+from app.services.alerts.owner import Owner
 from app.services.apps.apps import NewApp, add_app
 from app.services.apps.claims import claim_app
 from app.services.apps.tenants import add_tenant, tenant_id_of
@@ -37,6 +42,14 @@ TYPED = {
     "users erase": ["y"],
     "operators remove-codes": ["y"],
     "keys forget": ["y"],
+}
+ROBOTS = {
+    "wecom": ["https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=5ec2e7"] * 2,
+    "dingtalk": [
+        *["https://oapi.dingtalk.com/robot/send?access_token=5ec2e7"] * 2,
+        *["SEC5ec2e7"] * 2,
+    ],
+    "webhook": ["https://hooks.initech.invalid/"] * 2,
 }
 
 
@@ -88,6 +101,19 @@ class World:
         """Enable one-time codes for the operator Ann."""
         enable_one_time_codes(self.app, "ann@example.com")
 
+    def add_channel(self) -> None:
+        """Add a channel of initech. Its id replaces the one on the page."""
+        with self.app.app_context():
+            owner = Owner(OPERATOR, tenant_id_of("initech"))
+            new = NewChannel("webhook", "On call", "zh", "https://hooks.initech.invalid/")
+            self.user_id = str(channels.add_channel(owner, new).channel.id)
+
+    def add_mute(self) -> None:
+        """Add a mute of initech. Its id replaces the one on the page."""
+        with self.app.app_context():
+            owner = Owner(OPERATOR, tenant_id_of("initech"))
+            self.user_id = str(alerts.add_mute(owner, None, None, timedelta(hours=1)).id)
+
     def lose_key(self) -> None:
         """Encrypt a phone number with the key k1, which is then lost."""
         right = self.app.extensions["keyring"]
@@ -96,7 +122,20 @@ class World:
         self.app.extensions["keyring"] = right
 
 
+class SilentNotifier(Notifier):
+    """A notifier with a mail server, which sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(SmtpServer("smtp.example.com", 465, "wxpass@example.com"))
+
+    def deliver(self, target: Target, message: Message) -> None:
+        """Send nothing."""
+
+
 SPECIAL: dict[str, Callable[[World], None]] = {
+    "alerts channels remove": World.add_channel,
+    "alerts channels test": World.add_channel,
+    "alerts unmute": World.add_mute,
     "apps move": World.add_claim,
     "users undo-merge": World.merge_user,
     "keys forget": World.lose_key,
@@ -131,7 +170,14 @@ def words_of(line: str) -> list[str]:
 
 def name_of(words: list[str]) -> str:
     """Return the name of a command, such as `apps add`."""
+    if words[:2] == ["alerts", "channels"]:
+        return " ".join(words[:3])
     return " ".join(words[:1] if words[0] in ("demo", "version") else words[:2])
+
+
+def robot_of(words: list[str]) -> list[str]:
+    """Return what is typed to add a robot or a webhook."""
+    return ROBOTS.get(words[words.index("--kind") + 1], []) if "--kind" in words else []
 
 
 @pytest.fixture
@@ -139,6 +185,7 @@ def world(app: Flask, wechat: WeChat, tmp_path: Path, monkeypatch: pytest.Monkey
     """The world of the commands. Commands read and write files in a temporary folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(terminal, "sys", Terminal())
+    monkeypatch.setitem(app.extensions, "notifier", SilentNotifier())
     return World(app, wechat, tmp_path)
 
 
@@ -163,6 +210,7 @@ def run(app: Flask, world: World, words: list[str]) -> None:
             at = words.index(sign)
             file, words = words[at + 1], words[:at] + words[at + 2 :]
             typed = Path(file).read_text() if sign == "<" else typed
+    typed = "".join(f"{text}\n" for text in robot_of(words)) or typed
     words = [USER_ID.sub(world.user_id, word) for word in words]
     result = app.test_cli_runner().invoke(args=words, input=typed)
     assert result.exit_code == 0, (words, result.output)

@@ -19,7 +19,7 @@ FROM = {"SMTP_FROM": "wxpass@example.com"}
     ],
 )
 def test_smtp_url_names_server_and_user(url: str, expected: tuple[object, ...]) -> None:
-    smtp = load_config(environ(SMTP_URL=url, **FROM)).smtp
+    smtp = load_config(environ(SMTP_URL=url, **FROM)).smtp_url
     assert smtp is not None
     assert (smtp.host, smtp.port, smtp.implicit_tls, smtp.user, smtp.password) == expected
 
@@ -51,7 +51,7 @@ def test_smtp_url_requires_a_sender(sender: str) -> None:
 
 def test_without_settings_there_is_no_mail_server_and_no_address() -> None:
     config = load_config(environ())
-    assert (config.smtp, config.smtp_from, config.public_url) == (None, None, None)
+    assert (config.smtp_url, config.smtp_from, config.public_url) == (None, None, None)
     assert not Notifier().sends_email
 
 

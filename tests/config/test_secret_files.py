@@ -42,10 +42,14 @@ def test_every_secret_can_be_in_a_file(tmp_path: Path) -> None:
         DATABASE_REPLICA_URL="postgresql://r:pw@standby.internal/wxpass",
         RATE_LIMIT_STORAGE_URL="redis://:pw@redis.internal/0",
         WECHAT_PROXY="http://me:pw@proxy.internal:3128",
+        SMTP_URL="smtps://me:pw@smtp.internal",
+        SMTP_FROM="wxpass@example.com",
     )
     assert "\n" in expected["JWT_PRIVATE_KEY"].strip()
     settings = in_files(tmp_path, dict(expected))
-    assert sorted(settings) == sorted(["WXPASS_ENV", *(f"{name}_FILE" for name in SECRETS)])
+    assert sorted(settings) == sorted(
+        ["WXPASS_ENV", "SMTP_FROM", *(f"{name}_FILE" for name in SECRETS)]
+    )
     assert load_config(settings | read_secret_files(settings)) == load_config(expected)
 
 

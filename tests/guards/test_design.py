@@ -33,6 +33,7 @@ MAY_IMPORT = {
         "clock",
         "errors",
         "wechat",
+        "notifications",
         "text_cleaning",
     },
     "not_given": set(),

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"runtime", "database", "audit", "cache"},
     "metrics": {"runtime", "database"},
     "failures": {"database", "apps", "metrics"},
+    "alerts": {"runtime", "database", "audit", "job_runs", "cache", "failures"},
     "sessions": {"runtime", "principals", "database", "audit", "cache", "apps", "metrics"},
     "signing": {"principals", "database", "audit", "sessions"},
     "users": {"runtime", "principals", "database", "audit", "passwords", "apps", "sessions"},

@@ -18,8 +18,8 @@ VIEWS = sorted(
 SERVICES = sorted((APP / "services").rglob("*.py"))
 # `**` parameters that services may have: details of an audit event, arguments of a wrapped
 # function, the identity of the row that a ciphertext belongs to, and values that a bulk insert
-# repeats.
-OPEN_PARAMETERS = {"details", "kwargs", "row", "same"}
+# repeats, and values for the placeholders of a text.
+OPEN_PARAMETERS = {"details", "kwargs", "row", "same", "values"}
 
 
 def spread_calls(source: str) -> Iterator[str]:

@@ -37,6 +37,11 @@ SENSITIVE = {
     # 404 because the target tenant has not registered the appid.
     ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/move"): 404,
     ("POST", f"{TENANT_SCOPE}/exports"): 200,
+    ("POST", f"{TENANT_SCOPE}/alert-channels"): 201,
+    ("DELETE", f"{TENANT_SCOPE}/alert-channels/<channel_id>"): 204,
+    ("POST", "/alert-channels"): 201,
+    # 404 because the channel belongs to a tenant.
+    ("DELETE", "/alert-channels/<channel_id>"): 404,
 }
 # Writes the parameters of an OpenAPI path as Flask does.
 AS_RULE = str.maketrans("{}", "<>")
@@ -47,6 +52,7 @@ PROTECTED = (
     "SELECT operator_id, code_hash FROM operator_recovery_codes ORDER BY 1, 2",
     "SELECT appid, secret_sealed, next_secret_sealed, push_token_sealed, encoding_aes_key_sealed"
     " FROM wechat_apps WHERE appid <> 'wxaaaa000000000009' ORDER BY 1",
+    "SELECT id, target_sealed, secret_sealed FROM alert_channels ORDER BY id",
     "SELECT id, proven_at FROM operator_sessions ORDER BY id",
 )
 

@@ -3,9 +3,11 @@
 from flask_smorest import Api
 
 from app.admin.api.account import blp as account
+from app.admin.api.alerts import blp as alerts
 from app.admin.api.apps import blp as apps
 from app.admin.api.blueprint import OPERATOR_JWT
 from app.admin.api.operators import blp as operators
+from app.admin.api.platform_alerts import blp as platform_alerts
 from app.admin.api.records import blp as records
 from app.admin.api.service_audit import blp as service_audit
 from app.admin.api.service_failures import blp as service_failures
@@ -18,6 +20,7 @@ from app.api.openapi.texts import OPERATOR_SCHEME
 BLUEPRINTS = (
     *(sign_in, account, tenants, operators),
     *(apps, users, people, records, service_audit, service_failures),
+    *(alerts, platform_alerts),
 )
 
 

@@ -11,6 +11,7 @@ from flask_admin.theme import Bootstrap4Theme
 from app.admin.console import access, rendering
 from app.admin.console.auth_views import auth_pages
 from app.admin.console.views.account import AccountView
+from app.admin.console.views.alerts import AlertsView, PlatformAlertsView
 from app.admin.console.views.apps import AppsView
 from app.admin.console.views.audit import AuditView, ServiceAuditView
 from app.admin.console.views.failures import AllFailuresView, FailuresView
@@ -35,8 +36,10 @@ def init_app(app: Flask) -> None:
         theme=Bootstrap4Theme(base_template="console/base.html"),
         csp_nonce_generator=nonce,
     )
-    for view in (FailuresView, AppsView, UsersView, UserImportView, SessionsView, AuditView):
+    for view in (FailuresView, AppsView, UsersView, UserImportView, SessionsView, AlertsView):
         admin.add_view(view())
-    for view in (FirstView, TenantsView, AllFailuresView, OperatorsView, ServiceAuditView):
+    for view in (AuditView, FirstView, TenantsView, AllFailuresView, OperatorsView):
+        admin.add_view(view())
+    for view in (PlatformAlertsView, ServiceAuditView):
         admin.add_view(view())
     admin.add_view(AccountView())

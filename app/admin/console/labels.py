@@ -25,6 +25,20 @@ ROLES = {
     "tenant_reader": N_("Tenant viewer"),
     "platform": N_("Platform admin"),
 }
+CHANNEL_KINDS = {
+    "email": N_("E-mail"),
+    "wecom": N_("WeCom group robot"),
+    "dingtalk": N_("DingTalk robot"),
+    "webhook": "Webhook",
+}
+LANGUAGES = {"zh": "中文", "en": "English"}
+MUTE_HOURS = {
+    "1": N_("1 hour"),
+    "4": N_("4 hours"),
+    "24": N_("1 day"),
+    "168": N_("7 days"),
+    "720": N_("30 days"),
+}
 SESSION_STATES = {"yes": N_("Active"), "no": N_("Ended")}
 ENDED = {
     "account_closed": N_("account closed"),
@@ -51,6 +65,12 @@ ACTORS = {
 ACTIONS = {
     "account.closed": N_("account closed"),
     "account.reopened": N_("account reopened"),
+    "alert.muted": N_("alert muted"),
+    "alert.unmuted": N_("alert unmuted"),
+    "alert_channel.added": N_("alert channel added"),
+    "alert_channel.removed": N_("alert channel removed"),
+    "alert_mute.added": N_("mute of alerts added"),
+    "alert_mute.removed": N_("mute of alerts removed"),
     "app.activated": N_("mini-program verified and activated"),
     "app.added": N_("mini-program added"),
     "app.changed": N_("mini-program changed"),

@@ -18,6 +18,9 @@ PATH_PARAMETERS = {
     "identity_id": ("The id of a WeChat identity of the user.", examples.IDENTITY_ID),
     "session_id": ("The id of a session, from the list of sessions.", examples.SESSION_ID),
     "import_id": ("The `import_id` of the preview.", examples.IMPORT_ID),
+    "channel_id": ("The id of a channel, from the list of channels.", examples.CHANNEL_ID),
+    "alert_id": ("The id of an alert, from the list of alerts.", examples.ALERT_ID),
+    "mute_id": ("The id of a mute, from the list of mutes.", examples.MUTE_ID),
     "operator_id": ("The id of an operator, from the list of operators.", examples.OPERATOR_ID),
 }
 # Back ends call these paths. Their parameters name the audience of a login token.

@@ -14,6 +14,7 @@ ADMIN_APPS = "Admin: mini-programs"
 ADMIN_USERS = "Admin: users"
 ADMIN_IMPORTS = "Admin: import and export"
 ADMIN_RECORDS = "Admin: statistics, sessions and audit log"
+ADMIN_ALERTS = "Admin: alerts"
 ADMIN_TENANTS = "Admin: tenants"
 ADMIN_OPERATORS = "Admin: operators"
 
@@ -75,6 +76,11 @@ TAGS = (
         ADMIN_RECORDS,
         "What happened in a tenant: login statistics, login sessions, and the audit log of every"
         " change.",
+    ),
+    Tag(
+        ADMIN_ALERTS,
+        "Messages about failing logins by e-mail, group robot or webhook: the channels of a tenant"
+        " or of the platform, the alerts, and mutes.",
     ),
     Tag(ADMIN_TENANTS, "For platform admins: the organisations that share this service."),
     Tag(

@@ -2,16 +2,24 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from app.clock import now
 from app.extensions import db
-from app.models import SocialAccount, Tenant
+from app.models import Alert, SocialAccount, Tenant
+from app.models.columns import new_id
+from app.services.alerts import alerts, channels
+from app.services.alerts.channels import NewChannel
+from app.services.alerts.owner import Owner
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import Actor
+from app.services.database.transactions import transaction
 from app.services.user_import import run
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
@@ -31,6 +39,13 @@ from tests.guards.test_tenant_isolation import everything, loaded_rows
 
 # The appid does not exist at the WeChat simulator, so the app stays pending.
 NEW_APP = {"appid": "wxaaaa000000000008", "name": "New", "secret": "f0" * 16}
+# The host has no address, so that no message is sent.
+NEW_CHANNEL = {
+    "kind": "webhook",
+    "name": "On call",
+    "target": "https://hooks.acme.invalid/",
+    "language": "zh",
+}
 TENANT_UNKNOWN, ROLE_TOO_LOW = (404, "tenant_unknown"), (403, "role_too_low")
 
 
@@ -68,6 +83,16 @@ ROUTES = {
     ("DELETE", "/operators/<operator_id>/one-time-codes"): Route("platform"),
     ("GET", "/audit"): Route("platform"),
     ("GET", "/failures"): Route("platform"),
+    ("GET", "/alert-channels"): Route("platform"),
+    ("POST", "/alert-channels"): Route("platform", NEW_CHANNEL),
+    ("POST", "/alert-channels/<channel_id>/test"): Route("platform", {}),
+    ("DELETE", "/alert-channels/<channel_id>"): Route("platform"),
+    ("GET", "/alerts"): Route("platform"),
+    ("PUT", "/alerts/<alert_id>/mute"): Route("platform", {"hours": 4}),
+    ("DELETE", "/alerts/<alert_id>/mute"): Route("platform"),
+    ("GET", "/alert-mutes"): Route("platform"),
+    ("POST", "/alert-mutes"): Route("platform", {"hours": 4}),
+    ("DELETE", "/alert-mutes/<mute_id>"): Route("platform"),
     ("GET", f"{TENANT_SCOPE}/apps"): Route("tenant_operator"),
     ("POST", f"{TENANT_SCOPE}/apps"): Route("tenant_admin", NEW_APP),
     ("GET", f"{TENANT_SCOPE}/apps/<its_appid>"): Route("tenant_operator"),
@@ -103,6 +128,16 @@ ROUTES = {
     ("GET", f"{TENANT_SCOPE}/sessions"): Route("tenant_operator"),
     ("DELETE", f"{TENANT_SCOPE}/sessions/<session_id>"): Route("tenant_admin"),
     ("GET", f"{TENANT_SCOPE}/audit"): Route("tenant_operator"),
+    ("GET", f"{TENANT_SCOPE}/alert-channels"): Route("tenant_operator"),
+    ("POST", f"{TENANT_SCOPE}/alert-channels"): Route("tenant_admin", NEW_CHANNEL),
+    ("POST", f"{TENANT_SCOPE}/alert-channels/<channel_id>/test"): Route("tenant_admin", {}),
+    ("DELETE", f"{TENANT_SCOPE}/alert-channels/<channel_id>"): Route("tenant_admin"),
+    ("GET", f"{TENANT_SCOPE}/alerts"): Route("tenant_operator"),
+    ("PUT", f"{TENANT_SCOPE}/alerts/<alert_id>/mute"): Route("tenant_admin", {"hours": 4}),
+    ("DELETE", f"{TENANT_SCOPE}/alerts/<alert_id>/mute"): Route("tenant_admin"),
+    ("GET", f"{TENANT_SCOPE}/alert-mutes"): Route("tenant_operator"),
+    ("POST", f"{TENANT_SCOPE}/alert-mutes"): Route("tenant_admin", {"hours": 4}),
+    ("DELETE", f"{TENANT_SCOPE}/alert-mutes/<mute_id>"): Route("tenant_admin"),
 }
 
 
@@ -139,8 +174,33 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantIds:
     with app.app_context():
         file, tenant_id = read_user_file(b"account\nfrank\n"), tenant_id_of("acme")
         preview = preview_import(Actor("operator", ann), tenant_id, file)
+    names |= add_alert(app, ann)
     names |= {"operator_id": str(ann), "import_id": str(preview.import_id)}
     return TenantIds(names)
+
+
+def add_alert(app: Flask, operator: UUID) -> dict[str, str]:
+    """Add a channel, an open alert and a mute at acme, and return their ids."""
+    with app.app_context():
+        owner = Owner(Actor("operator", operator), tenant_id_of("acme"))
+        channel = channels.add_channel(
+            owner, NewChannel("webhook", "On call", "zh", NEW_CHANNEL["target"])
+        ).channel
+        mute = alerts.add_mute(owner, None, None, timedelta(hours=1))
+        with transaction() as session:
+            alert = Alert(
+                id=new_id(),
+                tenant_id=owner.tenant_id,
+                appid=ACME_SHOP.appid,
+                condition="wechat_unavailable",
+                since=now(),
+                seen_at=now(),
+                opened_at=now(),
+                facts={"why": "Why", "remedy": "What", "values": {}},
+            )
+            session.add(alert)
+            alert_id = alert.id
+    return {"channel_id": str(channel.id), "alert_id": str(alert_id), "mute_id": str(mute.id)}
 
 
 def call(script: Script, home: TenantIds, method: str, path: str, **other: str) -> Any:
@@ -200,6 +260,9 @@ def test_ids_of_another_tenant_are_not_found_below_the_operators_own_slug(
             "import_id": "import_unknown",
             "identity_id": "identity_unknown",
             "user_id": "user_unknown",
+            "channel_id": "alert_channel_unknown",
+            "alert_id": "alert_unknown",
+            "mute_id": "alert_mute_unknown",
         }
         name = re.findall(r"<(\w+)>", path)[-1]
         assert failure(answer) == (404, unknown[name]), path

@@ -9,7 +9,7 @@ from app.admin.console.labels import ACTIONS, ENDED
 
 SERVICES = Path(__file__).parents[3] / "app/services"
 ACTION = re.compile(
-    r"(account|app|app_claim|consent|encryption_key|operator|phone|profile|sessions?|signing_key|social_account|tenant|users?|visitors?)\.[a-z_]+"
+    r"(account|alert|alert_channel|alert_mute|app|app_claim|consent|encryption_key|operator|phone|profile|sessions?|signing_key|social_account|tenant|users?|visitors?)\.[a-z_]+"
 )
 
 

@@ -7,7 +7,7 @@ from tests.admin.console.browser import Browser, signed_in
 from tests.fixtures.personas import Reader
 from tests.fixtures.user_files import csv_of
 
-TENANT_PAGES = ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/")
+TENANT_PAGES = ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/", "/alerts/")
 # Slugs that belong to no tenant, some of them malformed.
 UNKNOWN_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x" * 500)
 

@@ -74,7 +74,7 @@ def test_openapi_describes_the_idempotency_key_of_admin_operations_that_create(
         for _, path, operation in operations(document)
         if path.startswith("/v1/admin/") and "201" in operation["responses"]
     }
-    assert len(creations) == 4
+    assert len(creations) == 8
     for path, operation in creations.items():
         names = [one.get("name") for one in operation["parameters"]]
         assert "Idempotency-Key" in names, path

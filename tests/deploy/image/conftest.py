@@ -3,6 +3,7 @@
 import os
 import shutil
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,14 @@ def image() -> Iterator[Image]:
         built = build(folder, base.result(), context.result())
         print(f"\nBuilt with {built.how}; {built.compressed / 1e6:.0f} MB compressed", flush=True)
         yield built
+        unmount_below(folder)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what buildah has mounted in a folder."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for path in sorted((one for one in mounted if one.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", path], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +77,7 @@ def https_wechat(secrets: Path) -> Iterator[WeChat]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     simulated = WeChat(f"https://127.0.0.1:{server.port}", simulator)
     simulated.control("apps", appid=ACME_SHOP.appid, secret=ACME_SHOP.secret)
+    simulated.control("people", name="alice", phone="13800138000")
     yield simulated
     server.shutdown()
     server.server_close()

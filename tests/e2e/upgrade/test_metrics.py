@@ -138,7 +138,10 @@ def test_exporter_has_no_secrets_in_its_environment(metrics: Metrics) -> None:
 
 
 def test_metrics_contain_no_secret_and_pass_promtool(metrics: Metrics, person: Person) -> None:
-    """After logins, refused ones, and requests with unusual paths and methods."""
+    """After logins, refused ones, and requests with unusual paths and methods.
+
+    Debian's package `prometheus` contains promtool.
+    """
     url = metrics.gunicorn.url
     (token,) = log_in(metrics, person)
     headers = {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,1 @@
+"""Alerts: channels, conditions, the evaluation, messages and mutes."""
