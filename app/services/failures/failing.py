@@ -30,6 +30,8 @@ from app.services.metrics.counts import minute_of, oldest_minute
 
 # The causes that are examined, the most serious first. More would take too long to read.
 MOST_CAUSES = 200
+# A check reads few minutes of each cause.
+MOST_CHECKED = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +85,37 @@ class FailureReport:
 
 
 def find_failing(since: timedelta, tenant_id: UUID | None = None) -> Sequence[FailingApp]:
-    """Return the apps of a tenant, or of all tenants, that fail now and failed within `since`."""
+    """Return the apps of a tenant, or of all tenants, that fail now and failed within `since`.
+
+    For a check that runs each minute: more causes are examined than in a report, but no earlier
+    minute is read, so `first_at` lies within `since`.
+    """
     with transaction() as db:
-        return report_failures(db, since, tenant_id).failing
+        return report_failures(db, since, tenant_id, MOST_CHECKED, reads_day=False).failing
 
 
-def report_failures(db: Session, since: timedelta, tenant_id: UUID | None = None) -> FailureReport:
-    """Return the failing apps of a tenant, or of all tenants, in the last `since`, up to a day."""
+def report_failures(
+    db: Session,
+    since: timedelta,
+    tenant_id: UUID | None = None,
+    most: int | None = None,
+    *,
+    reads_day: bool = True,
+) -> FailureReport:
+    """Return the failing apps of a tenant, or of all tenants, in the last `since`, up to a day.
+
+    At most `most` causes are examined, by default `MOST_CAUSES`. `reads_day` finds the beginning of
+    runs that began before the period.
+    """
     moment = now()
     first = max(minute_of(moment - since), oldest_minute())
+    oldest = oldest_minute() if reads_day else first
     sums = sum_failures(db, tenant_id, first)
     known = {one: find_cause(one.code, one.errcode) for one in sums}
     causes = {one: cause for one, cause in known.items() if cause is not None}
     candidates = _candidates(sums, causes)
-    examined = {one: causes[one] for one in candidates[:MOST_CAUSES]}
-    found = _examine(db, examined, first, moment) if examined else []
+    examined = {one: causes[one] for one in candidates[: most or MOST_CAUSES]}
+    found = _examine(db, examined, (oldest, first), moment) if examined else []
     return FailureReport(
         first,
         moment,
@@ -129,10 +147,16 @@ def _rank(kind: Kind) -> int:
 
 
 def _examine(
-    db: Session, causes: Mapping[CauseKey, Cause], first: datetime, moment: datetime
+    db: Session,
+    causes: Mapping[CauseKey, Cause],
+    bounds: tuple[datetime, datetime],
+    moment: datetime,
 ) -> Sequence[tuple[FailingApp, bool]]:
-    """Return the causes that count as failing, and whether they are over."""
-    oldest, apps = oldest_minute(), [one.app for one in causes]
+    """Return the causes that count as failing, and whether they are over.
+
+    `bounds` are the first minute that is read, and the first minute of the period.
+    """
+    (oldest, first), apps = bounds, [one.app for one in causes]
     failures = read_failures(db, list(causes), oldest)
     logins = read_logins(db, apps, oldest)
     names = read_names(db, apps)

@@ -187,6 +187,26 @@ def test_report_lists_the_most_serious_causes_if_there_are_too_many(
     assert told.left_out == 1
 
 
+def test_a_check_examines_more_causes_than_a_report(
+    app: Flask, minutes: Minutes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing, "MOST_CAUSES", 1)
+    for one in (ACME_SHOP, ACME_CLUB, GLOBEX_LIFE):
+        minutes.fail("wechat_app_misconfigured", 1, app=one, errcode=40125)
+    assert len(report(app).failing) == 1
+    with app.app_context():
+        assert len(find_failing(TEN_MINUTES)) == 3
+
+
+def test_a_check_reads_no_minute_before_its_period(app: Flask, minutes: Minutes) -> None:
+    minutes.fail("wechat_app_misconfigured", *range(1, 30), errcode=40125)
+    (reported,) = report(app).failing
+    with app.app_context():
+        (checked,) = find_failing(TEN_MINUTES)
+    assert (reported.first_at, checked.first_at) == (minutes.ago(29), minutes.ago(10))
+    assert (reported.failures, reported.last_at) == (checked.failures, checked.last_at)
+
+
 @pytest.mark.parametrize("apps", [1, 3])
 def test_number_of_statements_does_not_grow_with_the_failing_apps(
     app: Flask, minutes: Minutes, statements: list[str], apps: int
