@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import Name, load_pem_x509_certificate
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
@@ -38,6 +38,8 @@ from config.metrics.snapshot import Value
 log = structlog.get_logger()
 
 CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+# Files with more are those of public authorities. An expired one among them does no harm.
+MOST_AUTHORITIES = 20
 BUSIEST_DAYS = timedelta(days=7)
 # -1 is the estimate of a table that was never analysed.
 ESTIMATES = text(
@@ -124,7 +126,8 @@ def _certificates(config: Config) -> Iterator[Value]:
         except (OSError, ValueError) as error:
             log.warning("metrics_left_out", values=setting, error=type(error).__name__)
         else:
-            yield _value(CERTIFICATE_EXPIRY, expiry.timestamp(), setting)
+            if expiry is not None:
+                yield _value(CERTIFICATE_EXPIRY, expiry.timestamp(), setting)
 
 
 def _certificate_files(config: Config) -> Iterator[tuple[str, Path]]:
@@ -143,13 +146,19 @@ def _certificate_files(config: Config) -> Iterator[tuple[str, Path]]:
             yield setting, Path(file)
 
 
-def _earliest_expiry(file: Path) -> datetime:
-    """Return the earliest expiry. Raise OSError, or ValueError without a valid certificate."""
-    expiries = []
+def _earliest_expiry(file: Path) -> datetime | None:
+    """Return the earliest expiry, or None for a file of public authorities.
+
+    Of several certificates of one subject, the newest counts, so that an appended successor is
+    enough. Raise OSError, or ValueError without a valid certificate.
+    """
+    expiries: dict[Name, datetime] = {}
     with warnings.catch_warnings():
         # Files of public authorities contain certificates that a future release will reject.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-        for certificate in CERTIFICATE.findall(file.read_bytes()):
+        for text in CERTIFICATE.findall(file.read_bytes()):
             with suppress(ValueError):
-                expiries.append(load_pem_x509_certificate(certificate).not_valid_after_utc)
-    return min(expiries)
+                certificate = load_pem_x509_certificate(text)
+                subject, expiry = certificate.subject, certificate.not_valid_after_utc
+                expiries[subject] = max(expiry, expiries.get(subject, expiry))
+    return min(expiries.values()) if len(expiries) <= MOST_AUTHORITIES else None

@@ -178,10 +178,10 @@ def test_values_of_the_service(app: Flask, config: Config, rows: Reader) -> None
     assert values_of(app, config)["wxpass_signing_key_age_seconds",] == pytest.approx(3600, abs=60)
 
 
-def certificate(days: int) -> str:
+def certificate(days: int, subject: str = "test") -> str:
     """Return a certificate in PEM that expires in some days."""
     key = Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
     builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
@@ -193,7 +193,7 @@ def test_certificates_are_exported_by_setting_while_the_database_fails(
     app: Flask, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that cannot be read hides only its own value."""
-    (tmp_path / "wechat.pem").write_text(certificate(30) + certificate(3) + certificate(90))
+    (tmp_path / "wechat.pem").write_text(certificate(30) + certificate(3, "b") + certificate(90))
     (tmp_path / "database.pem").write_text(certificate(7))
     url = f"postgresql+psycopg://x/x?sslmode=verify-full&sslrootcert={tmp_path}"
     settings = replace(
@@ -218,6 +218,14 @@ def test_certificates_are_exported_by_setting_while_the_database_fails(
     }
 
 
-def test_bundle_of_certificates_is_readable(config: Config) -> None:
+def test_successor_in_the_same_file_replaces_a_certificate(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(certificate(3) + certificate(900) + certificate(-9))
+    settings = replace(config, wechat_ca_file=str(tmp_path / "ca.pem"))
+    (one,) = service_values._certificates(settings)
+    assert one.value == pytest.approx(datetime.now(UTC).timestamp() + 900 * 86400, abs=60)
+
+
+def test_bundle_of_public_authorities_has_no_expiry(config: Config) -> None:
+    """Certificates of some of its authorities expire each year, without effect."""
     settings = replace(config, wechat_ca_file=certifi.where())
-    assert len([*service_values._certificates(settings)]) == 1
+    assert [*service_values._certificates(settings)] == []
