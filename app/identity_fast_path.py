@@ -106,7 +106,8 @@ class IdentityFastPath:
             return self._behind(asked.as_get(environ), start_response)
         secure = security_headers(environ["wsgi.url_scheme"])
         answer = _verified(principal, asked.success, secure)
-        facts = RequestFacts(environ, asked.route, answer.status.value, began)
+        # A verification is logged as GET, whatever method a proxy has forwarded.
+        facts = RequestFacts(environ, asked.route, answer.status.value, began, method="GET")
         return self._send(start_response, answer, principal, facts)
 
     def _show_me(

@@ -162,13 +162,17 @@ def _log_response(response: Response) -> Response:
 
 
 class RequestFacts(NamedTuple):
-    """What the log line of a request is made of. `began` is a `time.perf_counter` value."""
+    """What the log line of a request is made of. `began` is a `time.perf_counter` value.
+
+    `method` is that of `environ` by default.
+    """
 
     environ: "WSGIEnvironment"
     route: str | None
     status: int
     began: float
     severity: Severity = INFO
+    method: str | None = None
 
 
 def log_request(sampling: Sampling, facts: RequestFacts, **context: Any) -> None:
@@ -189,7 +193,7 @@ def log_request(sampling: Sampling, facts: RequestFacts, **context: Any) -> None
     write(
         "request",
         **context,
-        method=facts.environ["REQUEST_METHOD"].upper(),
+        method=facts.method or facts.environ["REQUEST_METHOD"].upper(),
         route=facts.route,
         status=facts.status,
         milliseconds=milliseconds,

@@ -22,10 +22,10 @@ def events_logged() -> Iterator[tuple[str, str]]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called, first = ast.unparse(node.func), node.args[0]
-            level = called.removeprefix("log.")
             if called == "Context().run":
-                level, first = ast.unparse(first).removeprefix("log."), node.args[1]
-            if level in LEVELS and isinstance(first, ast.Constant):
+                called, first = ast.unparse(first), node.args[1]
+            of_log, _, level = called.partition(".")
+            if of_log == "log" and level in LEVELS and isinstance(first, ast.Constant):
                 yield str(first.value), level
 
 

@@ -63,6 +63,7 @@
     "Admin: users": "管理：用户",
     "Admin: import and export": "管理：导入与导出",
     "Admin: statistics, sessions and audit log": "管理：统计、会话与审计日志",
+    "Admin: alerts": "管理：告警",
     "Admin: tenants": "管理：租户",
     "Admin: operators": "管理：管理员",
   };

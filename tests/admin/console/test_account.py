@@ -261,6 +261,7 @@ SENSITIVE = (
     "/apps/wxaaaa000000000001/release",
     "/apps/wxaaaa000000000001/move-here",
     "/people/export",
+    "/alerts/channels/add",
 )
 
 

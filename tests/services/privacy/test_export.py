@@ -59,6 +59,9 @@ WITHOUT_USER_DATA = {
     *("people_imports", "idempotent_requests"),
     # Appids entered by operators.
     *("app_claims", "verification_budgets"),
+    # Messages to operators about mini-programs and the service.
+    *("alert_channels", "alerts", "alert_mutes", "alert_deliveries"),
+    *("alert_leases", "alert_signals"),
     # Written by migrations, and by jobs of the platform.
     *("schema_compatibility", "job_runs"),
 }
