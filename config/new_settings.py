@@ -85,7 +85,7 @@ _OPTIONAL = (
     ),
     Setting(
         "METRICS_BIND",
-        "127.0.0.1:9100",
+        "127.0.0.1:9464",
         "Metrics for Prometheus. Do not make this port public.",
         "供 Prometheus 抓取的指标端口，请勿对外开放。",
         is_active=False,

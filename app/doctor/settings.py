@@ -13,7 +13,10 @@ SETTING_PAGE = Text(
     "Correct the setting. docs/configuration.md describes it.",
     "请修正该配置项，参见 docs/configuration.zh-CN.md。",
 )
-UNREADABLE = stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
+EXPOSED = stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
+# A file that is mounted alone, as by Docker Compose, is only in this container. Its folder on the
+# machine decides which users can read it.
+EXPOSED_MOUNT = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_configuration(deployment: Deployment) -> Iterator[Finding]:
@@ -69,7 +72,7 @@ def check_secret_files(deployment: Deployment) -> Iterator[Finding]:
             mode = stat.S_IMODE(Path(path).stat().st_mode)
         except OSError:
             continue  # An error of the configuration.
-        if mode & UNREADABLE:
+        if mode & (EXPOSED_MOUNT if is_mounted_alone(Path(path)) else EXPOSED):
             yield warning(
                 "secret_file_exposed",
                 (
@@ -80,6 +83,12 @@ def check_secret_files(deployment: Deployment) -> Iterator[Finding]:
             )
         else:
             yield ok("secret_file_protected", f"{name} is protected.", f"{name} 的文件权限正确。")
+
+
+def is_mounted_alone(path: Path) -> bool:
+    """Return whether a file is on another file system than its folder."""
+    file = path.resolve()
+    return file.stat().st_dev != file.parent.stat().st_dev
 
 
 def check_hosts(deployment: Deployment) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.doctor import catalogue, running
+from app.doctor import catalogue, running, settings
 from app.doctor.findings import Deployment, Finding, Text, ok, warning
 from app.doctor.running import Group, run_check
 from tests.config.test_settings import environ
@@ -169,6 +169,19 @@ def test_secret_files_that_others_can_read_are_reported(examine: Examine, tmp_pa
     found = examine(environ={"WXPASS_PEPPER_FILE": str(file)})
     assert "secret_file_exposed" not in found
     assert "secret_file_protected" in found
+
+
+def test_a_mounted_secret_that_all_can_read_is_not_reported(
+    examine: Examine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker Compose mounts each secret as a file of its own, with the mode that it has outside."""
+    monkeypatch.setattr(settings, "is_mounted_alone", lambda _: True)
+    (file := tmp_path / "pepper").write_text("p" * 32)
+    file.chmod(0o644)
+    environ = {"WXPASS_PEPPER_FILE": str(file)}
+    assert "secret_file_exposed" not in examine(environ=environ)
+    file.chmod(0o666)
+    assert "secret_file_exposed" in examine(environ=environ)
 
 
 def test_check_names_in_messages_are_readable(app: Flask, deployment: Deployment) -> None:
