@@ -51,6 +51,13 @@ def test_a_database_of_one_role_is_converted(one_role: PostgresProcess) -> None:
     assert upgrade(one_role, OWNER).returncode == 0
 
 
+def test_new_roles_have_no_password(server: PostgresProcess) -> None:
+    """A password in the file would be the same in every deployment that did not replace it."""
+    create_roles(server)
+    query = "SELECT rolpassword FROM pg_authid WHERE rolname LIKE 'wxpass%'"
+    assert server(query, database="postgres") == [(None,), (None,)]
+
+
 def test_migrations_with_the_role_of_the_service_explain_which_role_to_use(
     server: PostgresProcess,
 ) -> None:
