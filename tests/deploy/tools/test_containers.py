@@ -62,6 +62,7 @@ def copy(tmp_path: Path) -> Path:
     for name in ("prometheus", "grafana/provisioning", "grafana/dashboards"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     make_secrets(folder / "compose" / "secrets")
+    (folder / ".env").write_text("WXPASS_HOST=login.example.com\n")
     secrets = folder / "k8s" / "example" / "secrets"
     secrets.mkdir()
     for name in ("database-url", "owner-database-url", "keys", "pepper", "jwt-private-key.pem"):
@@ -78,6 +79,13 @@ def test_docker_compose_accepts_the_file(copy: Path) -> None:
     services = yaml.safe_load(read)["services"]
     assert services["grafana"]["profiles"] == ["monitoring"]
     assert services["retention"]["cap_drop"] == ["ALL"]
+
+
+def test_docker_compose_requires_the_host_name(copy: Path) -> None:
+    """Otherwise the console would answer under any host name."""
+    (copy / ".env").unlink()
+    refused = run("docker-compose", "--file", "compose.yaml", "config", cwd=copy, ok=False)
+    assert "WXPASS_HOST" in refused
 
 
 def test_docker_compose_rejects_an_unknown_key(copy: Path) -> None:
