@@ -127,7 +127,8 @@ PASSWORD_QUEUE_WAIT_SECONDS = Histogram(
 BACKGROUND_JOB_RUNS = Counter(
     "wxpass_background_job_runs_total",
     "Runs of background jobs by result (ok, failed).",
-    ("job", "result"),
+    # Prometheus itself adds the label `job` to each series.
+    ("task", "result"),
 )
 ALERTS_SENT = Counter(
     "wxpass_alerts_sent_total", "Alert messages by channel and result.", ("channel", "result")
@@ -158,7 +159,7 @@ REPLICA_LAG = Gauge("wxpass_replica_lag_seconds", "Age of the newest change that
 JOB_LAST_SUCCESS = Gauge(
     "wxpass_job_last_success_timestamp_seconds",
     "Time of the last successful run of a job (retention, backup).",
-    ("job",),
+    ("task",),
 )
 SIGNING_KEY_AGE = Gauge("wxpass_signing_key_age_seconds", "Time since the key signs JWTs.")
 APP_INFO = Gauge(

@@ -35,3 +35,9 @@ def test_names_follow_the_conventions_of_prometheus() -> None:
         assert metric.name.endswith("_total") == is_counter, metric.name
         assert metric.help.endswith("."), metric.name
         assert "app" not in metric.labels[1:], f"{metric.name}: app must be the first label"
+
+
+def test_no_metric_has_a_label_that_prometheus_adds_itself() -> None:
+    """Prometheus would rename it to `exported_job`, and alerts would find no series."""
+    for metric in (*OF_PROCESSES, *OF_SERVICE):
+        assert not {"job", "instance"} & set(metric.labels), metric.name

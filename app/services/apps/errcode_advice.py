@@ -76,8 +76,8 @@ LOGIN_ADVICE = ADVICE | {
         "before each login. Codes expire after five minutes."
     ),
     40164: N_(
-        "Add {ip} to the IP whitelist in WeChat's console, under Development settings. Logins and "
-        "phone numbers work again within minutes."
+        "Add {ip} to the IP whitelist in WeChat's console, under Development settings. Phone "
+        "numbers can then be fetched again within minutes. Logins by wx.login do not need it."
     ),
     45009: N_(
         "The daily quota of an API is used up. It resets at midnight, Shanghai time. Clear the "
