@@ -43,7 +43,9 @@ read_backup() {
 # All or nothing. The connected role becomes the owner.
 read_backup | pg_restore --no-owner --exit-on-error --single-transaction --no-password \
   --dbname="$database"
-psql --no-psqlrc --quiet --no-password --dbname="$database" --command=ANALYZE
+# Tables of PostgreSQL itself are analysed by autovacuum. Only a superuser may do it.
+PGOPTIONS='-c client_min_messages=error' \
+  psql --no-psqlrc --quiet --no-password --dbname="$database" --command=ANALYZE
 # The check that the start of the service makes, and the keys that the rows need.
 unset DATABASE_URL_FILE DATABASE_LISTEN_URL DATABASE_LISTEN_URL_FILE DATABASE_POOLER
 DATABASE_URL=$url "$FLASK" --app wsgi keys check ||
