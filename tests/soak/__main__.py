@@ -147,7 +147,7 @@ class Soak:
         report_failures(one.lost)
 
     def _record_calm_times(self, ended: float) -> None:
-        calm = Occurrence(BETWEEN, self.begun, self.begun, ended)
+        calm = Occurrence(BETWEEN, ended, ended, ended)  # no duration, no recovery
         calm.samples = [
             sample
             for sample in self.load.between(self.begun, ended)
