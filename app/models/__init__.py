@@ -1,7 +1,7 @@
 """The tables, one per file."""
 
 from app.models.alert import Alert
-from app.models.alert_channel import AlertChannel
+from app.models.alert_channel import ALERT_CHANNEL_KINDS, AlertChannel
 from app.models.alert_delivery import AlertDelivery
 from app.models.alert_lease import AlertLease
 from app.models.alert_mute import AlertMute
@@ -38,6 +38,7 @@ from app.models.wechat_app import WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
+    "ALERT_CHANNEL_KINDS",
     "DEFAULT_SESSION_LIMIT",
     "EVENTS",
     "NO_ERRCODE",

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.extensions import Model
 from app.models.columns import Id, Made, Moment, Sealed, Sum, one_of
 
+ALERT_CHANNEL_KINDS = ("email", "wecom", "dingtalk", "webhook")
+
 
 class AlertChannel(Model):
     """An e-mail address, group robot or webhook of a tenant, or of the platform without a tenant.
@@ -18,7 +20,7 @@ class AlertChannel(Model):
 
     __tablename__ = "alert_channels"
     __table_args__ = (
-        one_of("kind", "email", "wecom", "dingtalk", "webhook"),
+        one_of("kind", *ALERT_CHANNEL_KINDS),
         one_of("language", "en", "zh"),
         Index(None, "tenant_id", "id"),
     )

@@ -9,9 +9,10 @@ import structlog
 from flask import Flask
 
 from app.metrics import recording
-from app.metrics.definitions import BUILD_INFO
+from app.metrics.definitions import ALERTS_SENT, BUILD_INFO, FAILED, OK
 from app.metrics.labels import AppLabels
 from app.metrics.store import Store
+from app.models import ALERT_CHANNEL_KINDS
 from app.monitoring.samples import Sampler
 from app.monitoring.service_values import find_busiest_apps, read_values
 from app.services.runtime import background
@@ -43,6 +44,12 @@ class WorkerMetrics:
         """Begin to record and to write metrics. Called once in each worker, after the fork."""
         recording.switch(on=True)
         self._store.set(BUILD_INFO, {(VERSION, platform.python_version()): 1.0})
+        # Prometheus sees the first failure only if the series begins at 0.
+        self._store.add(
+            (ALERTS_SENT, (kind, result), 0.0)
+            for kind in ALERT_CHANNEL_KINDS
+            for result in (OK, FAILED)
+        )
         self.write()
         atexit.register(self.write)
         background.begin(self._app, "metrics", self._write_regularly)

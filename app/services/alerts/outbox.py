@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.keyring import SealBroken
+from app.metrics.definitions import ALERTS_SENT, FAILED, OK
+from app.metrics.recording import count
 from app.models import AlertChannel, AlertDelivery
 from app.models.columns import new_id
 from app.notifications import Message, NotDelivered, Reason, Target
@@ -62,6 +64,7 @@ def write_messages(db: Session, told: Sequence[Told], moment: datetime) -> int:
         of_tenant = by_tenant[channel.tenant_id]
         if _is_full(db, channel.id):
             note_result(db, channel.id, QUEUE_FULL)
+            count(ALERTS_SENT, channel.kind, FAILED)
             continue
         db.add(_message(channel, of_tenant, moment))
         written += 1
@@ -128,6 +131,7 @@ def claim_due() -> Sequence[Claimed]:
             except SealBroken:
                 delivery.finished_at, delivery.error = moment, UNREADABLE
                 note_result(db, channel.id, UNREADABLE)
+                count(ALERTS_SENT, channel.kind, FAILED)
     return claimed
 
 
@@ -140,27 +144,36 @@ def _claimed(delivery: AlertDelivery, kind: str, target: Target) -> Claimed:
 def store_result(claimed: Claimed, error: NotDelivered | None) -> None:
     """Finish a message, or make it due again after a temporary failure."""
     moment = now()
+    is_repeated = error is not None and error.may_retry and claimed.attempts <= len(RETRY_AFTER)
     with transaction() as db:
         delivery = db.get(AlertDelivery, claimed.id, with_for_update=True)
         if delivery is not None:
             delivery.error = None if error is None else str(error)
-            if error is not None and error.may_retry and claimed.attempts <= len(RETRY_AFTER):
+            if is_repeated:
                 delivery.claimed_at = None
                 delivery.due_at = moment + RETRY_AFTER[claimed.attempts - 1]
             else:
                 delivery.finished_at = moment
         note_result(db, claimed.channel_id, None if error is None else str(error))
+    if not is_repeated:
+        count(ALERTS_SENT, claimed.kind, OK if error is None else FAILED)
 
 
 def finish_abandoned() -> int:
     """Finish the messages of processes that were stopped. Return their number."""
     moment = now()
-    old = select(AlertDelivery).where(
-        AlertDelivery.finished_at.is_(None), AlertDelivery.claimed_at < moment - ABANDONED_AFTER
+    old = (
+        select(AlertDelivery, AlertChannel.kind)
+        .join(AlertChannel, AlertChannel.id == AlertDelivery.channel_id)
+        .where(
+            AlertDelivery.finished_at.is_(None), AlertDelivery.claimed_at < moment - ABANDONED_AFTER
+        )
+        .with_for_update(of=AlertDelivery, skip_locked=True)
     )
     with transaction() as db:
-        abandoned = db.scalars(old.with_for_update(skip_locked=True)).all()
-        for one in abandoned:
+        abandoned = db.execute(old).all()
+        for one, kind in abandoned:
             one.finished_at, one.error = moment, Reason.INTERRUPTED.value
             note_result(db, one.channel_id, Reason.INTERRUPTED.value)
+            count(ALERTS_SENT, kind, FAILED)
     return len(abandoned)

@@ -8,8 +8,6 @@ import structlog
 from flask import Flask
 
 from app.clock import now
-from app.metrics.definitions import ALERTS_SENT, FAILED, OK
-from app.metrics.recording import count
 from app.notifications import Notifier
 from app.services.alerts.channels import deliver, notifier
 from app.services.alerts.evaluation import evaluate, take_lease
@@ -19,6 +17,7 @@ from app.services.runtime import background
 
 log = structlog.get_logger()
 
+JOB = "alerts"
 TICK_SECONDS = 15.0
 # Messages that are sent at the same time.
 SENDERS = 4
@@ -29,23 +28,27 @@ MOST_BATCHES = 2
 def run_regularly(app: Flask) -> None:
     """Start the thread in this process. One process of all hosts evaluates and sends."""
     holder = f"{process_name()}:{secrets.token_hex(4)}"
-    background.begin(app, "alerts", lambda: background.every(TICK_SECONDS, lambda: tick(holder)))
+    background.begin(app, JOB, lambda: background.every(TICK_SECONDS, lambda: tick(holder), JOB))
 
 
-def tick(holder: str) -> None:
-    """Store the signals of this process. With the lease, also evaluate and send. Never raises."""
+def tick(holder: str) -> bool:
+    """Store the signals of this process. With the lease, also evaluate and send. Never raises.
+
+    Returns whether it succeeded.
+    """
     try:
         send_signals()
         lease = take_lease(holder)
-        if lease is None:
-            return
-        if lease.is_due(now()):
-            evaluate(holder)
-            finish_abandoned()
-        send_due()
+        if lease is not None:
+            if lease.is_due(now()):
+                evaluate(holder)
+                finish_abandoned()
+            send_due()
     except Exception as error:
         # Without the database nothing can be evaluated. /readyz says so.
         log.warning("alerts_not_evaluated", error=type(error).__name__)
+        return False
+    return True
 
 
 def send_due() -> None:
@@ -65,5 +68,4 @@ def _send(claimed: Sequence[Claimed]) -> None:
         for one, error in zip(claimed, errors, strict=True):
             store_result(one, error)
             result = "ok" if error is None else str(error)
-            count(ALERTS_SENT, one.kind, OK if error is None else FAILED)
             log.info("alert_sent", channel=str(one.channel_id), result=result)

@@ -154,7 +154,8 @@ def test_metrics_contain_no_secret_and_pass_promtool(metrics: Metrics, person: P
     requests.post(f"{url}/v1/apps/{GLOBEX_LIFE.appid}/login", json=code, timeout=20)
     metrics.wait_for(1, "wxpass_logins_total", app=GLOBEX_LIFE.appid, result="refused")
     metrics.wait_for(1, "wxpass_http_request_duration_seconds_count", method="other")
-    until(lambda: metrics.find("wxpass_certificate_expiry_timestamp_seconds") != 0, 60)
+    until(lambda: metrics.find("wxpass_signing_key_age_seconds") is not None, 60)
+    assert metrics.find("wxpass_alerts_sent_total", result="failed") == 0
 
     text = metrics.scrape()
     for secret in (token, SECRET_TEXT, "9" * 16, person.phone, ACME_SHOP.secret, code["code"]):

@@ -306,26 +306,3 @@ def test_a_name_is_not_searched_for_placeholders(alerts):
     alerts.tick()
     (message,) = alerts.tick(minutes=2)
     assert "acme / {why}{0}%(x)s<@all> (" in message.subject
-
-
-def test_a_failure_of_the_database_does_not_stop_the_thread(alerts, monkeypatch):
-    def fail(holder):
-        raise OSError
-
-    monkeypatch.setattr(sending, "take_lease", fail)
-    assert alerts.tick() == []
-
-
-def test_no_connection_is_held_while_a_message_is_sent(app, alerts, monkeypatch):
-    alerts.add_channel()
-    alerts.observe()
-    alerts.tick()
-    held = []
-
-    def deliver(target, message):
-        with app.app_context():
-            held.append(sending.notifier() is alerts.notifier)
-
-    monkeypatch.setattr(alerts.notifier, "deliver", deliver)
-    alerts.tick(minutes=2)
-    assert held == [True]
