@@ -120,3 +120,13 @@ def test_only_platform_admins_see_the_alerts_of_the_platform(app: Flask, alerts:
     ann = signed_in(app)
     assert ann.get("/console/platform-alerts/").status_code == 404
     assert "On call" not in ann.read("/alerts/")
+
+
+def test_the_page_of_the_platform_shows_commands_as_code(app: Flask, alerts: Alerts) -> None:
+    facts = {"why": "Jobs.", "remedy": "Run `retention run`, not `<b>`.", "values": {}}
+    alerts.observe(appid=None, tenant_id=None, condition="retention_overdue", facts=facts)
+    alerts.tick()
+    alerts.tick(minutes=2)
+    page = signed_in(app, "ops@wxpass.example", "platform").get("/console/platform-alerts/").text
+    assert "<h1>Platform alerts</h1>" in page
+    assert "Run <code>retention run</code>, not <code>&lt;b&gt;</code>." in page

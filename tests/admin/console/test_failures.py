@@ -37,7 +37,7 @@ def test_page_names_cause_start_share_and_remedy_and_links_to_the_app(
 ) -> None:
     page = signed_in(app).read("/failures/")
     text = text_of(page)
-    assert "Logins fail." in text
+    assert "Logins are failing." in text
     assert (
         "This server's IP address is not whitelisted. wechat_app_misconfigured errcode 40164"
         in (text)
@@ -93,7 +93,7 @@ def test_page_of_all_tenants_is_for_platform_admins_only(app: Flask, failing: Mi
         assert operator.get(ALL).status_code == 404
         assert f'href="{ALL}"' not in operator.read("/")
     text = text_of(signed_in(app, "root@example.com", "platform").read(ALL))
-    assert "Logins fail: 2 causes." in text
+    assert "Logins are failing: 2 causes." in text
     assert f"{ACME_SHOP.appid} Acme" in text
     assert f"{GLOBEX_LIFE.appid} Globex" in text
 
