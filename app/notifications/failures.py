@@ -41,7 +41,9 @@ class NotDelivered(Exception):
     """A message was not delivered, or not certainly.
 
     `number` is the status or errcode of the response, or None. `may_retry` says whether the same
-    message can be sent again: the cause may pass, and the receiver certainly has not accepted it.
+    message can be sent again: the cause may pass, and the receiver has not confirmed the message. A
+    status from 500 may come from a proxy of a receiver that accepted it, so all attempts have the
+    same id.
     """
 
     def __init__(

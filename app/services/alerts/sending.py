@@ -8,7 +8,7 @@ import structlog
 from flask import Flask
 
 from app.clock import now
-from app.notifications import Notifier
+from app.notifications import NotDelivered, Notifier, Reason
 from app.services.alerts.channels import deliver, notifier
 from app.services.alerts.evaluation import evaluate, take_lease
 from app.services.alerts.outbox import BATCH, Claimed, claim_due, finish_abandoned, store_result
@@ -64,8 +64,20 @@ def send_due() -> None:
 def _send(claimed: Sequence[Claimed]) -> None:
     through: Notifier = notifier()
     with ThreadPoolExecutor(SENDERS) as senders:
-        errors = senders.map(lambda one: deliver(through, one.target, one.message), claimed)
+        errors = senders.map(lambda one: _try_to_deliver(through, one), claimed)
         for one, error in zip(claimed, errors, strict=True):
             store_result(one, error)
             result = "ok" if error is None else str(error)
             log.info("alert_sent", channel=str(one.channel_id), result=result)
+
+
+def _try_to_deliver(through: Notifier, one: Claimed) -> NotDelivered | None:
+    """Send a message and return the failure, or None. Never raises.
+
+    An error that was not foreseen would otherwise lose the results of the other messages.
+    """
+    try:
+        return deliver(through, one.target, one.message)
+    except Exception as error:
+        log.error("alert_not_sent", channel=str(one.channel_id), error=type(error).__name__)
+        return NotDelivered(Reason.NO_ANSWER)

@@ -16,6 +16,8 @@ from app.services.alerts.rules import Notice
 SHANGHAI = timezone(timedelta(hours=8))
 # The conditions that a message describes. It only counts further ones.
 MOST_DESCRIBED = 8
+# The alerts in the data of a message for webhooks.
+MOST_LISTED = 100
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 # Every message contains this word, which a DingTalk robot can require.
 KEYWORD = "[wxpass]"
@@ -62,7 +64,7 @@ def word_alerts(told: Sequence[Told], language: str) -> Wording:
             described.append(_(MORE, count=str(len(told) - MOST_DESCRIBED)))
         if link := console_link(_slug_of(told[0].alert)):
             described.append(link)
-        data = {"alerts": [_data_of(one) for one in told]}
+        data = {"alerts": [_data_of(one) for one in told[:MOST_LISTED]]}
         return Wording(f"{KEYWORD} {_subject(told)}", "\n\n".join(described), data)
 
 
