@@ -22,16 +22,18 @@ def check_database_clock(deployment: Deployment) -> Iterator[Finding]:
 
 
 def of_difference(
-    whose: str, en: str, zh: str, seconds: float, *, tolerance: float = 0.0
+    server: str, en: str, zh: str, seconds: float, *, tolerance: float = 0.0
 ) -> Finding:
     """Return the finding for the seconds that this machine is ahead of another one."""
     size = abs(seconds)
     if size <= WARN_SECONDS + tolerance:
-        return ok(f"clock_{whose}", f"The clock agrees with that of {en}.", f"本机时钟与{zh}一致。")
+        return ok(
+            f"clock_{server}", f"The clock agrees with that of {en}.", f"本机时钟与{zh}一致。"
+        )
     en_side, zh_side = ("ahead of", "快") if seconds > 0 else ("behind", "慢")
     level = error if size > FAIL_SECONDS + tolerance else warning
     return level(
-        f"clock_{whose}_differs",
+        f"clock_{server}_differs",
         (
             f"The clock is {size:.0f} s {en_side} that of {en}: sessions, codes and one-time codes "
             "expire too early or too late.",

@@ -17,6 +17,7 @@ from tests.fixtures.servers.replication import PostgresProcess
 from tests.restore.conftest import running_server
 from tests.restore.scripts import ROOT, back_up, restore
 
+PACKAGES = {"age": "age", "gpg": "gnupg"}
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -87,6 +88,12 @@ def test_a_failed_backup_says_why_and_leaves_no_incomplete_file(
     assert len(list(backups.glob("wxpass-*"))) == (2 if is_complete else 0)
 
 
+def test_the_role_of_the_service_can_back_up(server: PostgresProcess, backups: Path) -> None:
+    """deploy/systemd and deploy/k8s use its address, so that they need no other password."""
+    done = back_up(server, backups, BACKUP_DATABASE_URL="")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_address_may_be_in_a_file(
     server: PostgresProcess, backups: Path, tmp_path: Path
 ) -> None:
@@ -136,8 +143,7 @@ def test_an_encrypted_backup_is_restored(
     empty: str,
     program: str,
 ) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"needs {program}")
+    assert shutil.which(program), f"needs the package {PACKAGES[program]}"
     settings = {"age": age_settings, "gpg": gpg_settings}[program](key_folder)
     done = back_up(server, backups, **settings)
     assert done.returncode == 0, done.stderr

@@ -43,8 +43,7 @@ class Archived:
 @pytest.fixture
 def archived(folder: Path) -> Iterator[Archived]:
     """A server with the settings of deploy/backup, except for paths, ports and the user."""
-    if PROGRAM is None:
-        pytest.skip("needs the package pgbackrest")
+    assert PROGRAM, "needs the package pgbackrest"
     server = new_debian_server(folder, "archived")
     site = folder / "pgbackrest"
     for name in ("repository", "log", "lock", "spool", "socket"):
