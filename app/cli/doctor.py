@@ -100,7 +100,8 @@ def _show_group(title: Text, findings: list[Finding], *, quiet: bool) -> None:
         show(f"          {finding.what.zh}")
         if finding.remedy is not None:
             show(f"          → {finding.remedy.en}")
-            show(f"          → {finding.remedy.zh}")
+            if finding.remedy.zh != finding.remedy.en:  # a command
+                show(f"          → {finding.remedy.zh}")
 
 
 def _as_json(report: Report, count: dict[str, int]) -> dict[str, object]:

@@ -107,6 +107,15 @@ def test_exit_code_depends_on_the_worst_finding(
     assert app.test_cli_runner().invoke(args=["doctor", *arguments]).exit_code == exit_code
 
 
+def test_a_remedy_that_is_a_command_is_shown_once(
+    app: Flask, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = Finding("error", "test", Text("a", "b"), Text("export X=1", "export X=1"))
+    monkeypatch.setattr(catalogue, "GROUPS", groups_of(finding))
+    app.extensions["deployment"] = deployment
+    assert app.test_cli_runner().invoke(args=["doctor"]).output.count("export X=1") == 1
+
+
 def test_output_contains_no_secret(app: Flask, deployment: Deployment) -> None:
     app.extensions["deployment"] = deployment
     config = deployment.settings
