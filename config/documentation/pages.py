@@ -8,6 +8,7 @@ a heading has the same anchor in both languages.
 import os
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,13 @@ class Source:
         """Return the anchor of each heading in the English version, by the anchor in this file.
 
         The headings of both versions correspond by their order. Raises ValueError if their numbers
-        differ.
+        differ, or if two headings of this file have the same anchor.
         """
         own, english = (anchors(file.read_text()) for file in (self.file, self.english_file))
         if len(own) != len(english):
             raise ValueError(f"{self.file} and {self.english_file.name} have different headings")
+        if repeated := [one for one, count in Counter(own).items() if count > 1]:
+            raise ValueError(f"{self.file} repeats the headings {repeated}")
         return dict(zip(own, english, strict=True))
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from config.documentation import find_files
+from config.documentation.pages import Source, page_text
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -115,3 +118,12 @@ def test_the_architecture_page_names_login_functions_with_the_files_that_define_
         text = "".join((ROOT / file).read_text() for file in SPAN.findall(files))
         for function in SPAN.findall(functions):
             assert re.search(rf"^def {function}\b", text, re.MULTILINE), function
+
+
+@pytest.mark.parametrize("page", sorted(find_files()), ids=str)
+def test_every_page_of_the_site_can_be_copied(page: str) -> None:
+    """Two equal headings on a Chinese page would have no distinct English anchors."""
+    files = find_files()
+    sources = {file: Source(file, name) for name, file in files.items()}
+    if page.endswith(".md"):
+        assert page_text(sources[files[page]], sources)

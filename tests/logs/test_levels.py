@@ -136,7 +136,7 @@ def test_a_failed_database_is_an_error_with_its_sqlstate(
     line = captured.last
     assert (line["event"], line["level"]) == ("request", "error")
     assert line.get("sqlstate") == sqlstate
-    assert line["remedy"] == "docs/monitoring.md#database"
+    assert line["remedy"] == "docs/monitoring.md#database-unavailable"
 
 
 def test_a_rejected_write_is_an_error_with_sqlstate_and_constraint_but_no_value(
