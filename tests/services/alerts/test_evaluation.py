@@ -287,7 +287,7 @@ def test_the_message_is_in_the_language_of_the_channel(alerts):
     alerts.tick()
     (message,) = alerts.tick(minutes=2)
     assert message.subject.startswith("[wxpass] 故障：acme / Shop")
-    assert "北京时间" in message.text
+    assert "自北京时间 " in message.text
     assert "处理办法" in message.text
 
 
