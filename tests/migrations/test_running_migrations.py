@@ -98,7 +98,10 @@ def test_a_role_that_does_not_own_the_database_is_explained(empty: MigratedDatab
     finally:
         empty.rows(f"DROP ROLE {role}")  # type: ignore[arg-type]
     assert process.returncode == 1
-    assert "permission denied for schema public. The role of the service must own" in output
+    assert (
+        "permission denied for schema public. Run `db upgrade` with the DATABASE_URL of the role"
+        in output
+    )
     assert "Traceback" not in output
 
 

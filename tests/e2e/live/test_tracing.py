@@ -95,7 +95,7 @@ class Story:
 
     def fail(self) -> None:
         path = f"/v1/apps/{ACME_SHOP.appid}/login"
-        self.person.wechat.fault("blocked")
+        self.person.wechat.fault("blocked", times=1)
         assert self.send("POST", path, json={"code": self.code()}).status_code == 403
 
     def found_in(self, data: bytes) -> set[str]:

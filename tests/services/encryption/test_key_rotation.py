@@ -27,6 +27,8 @@ from app.extensions import db
 from app.keyring import KeyRing, keyring
 from app.models.columns import new_id
 from app.models.sealed_columns import sealed_columns
+from app.services.alerts.channels import NewChannel, add_channel
+from app.services.alerts.owner import Owner
 from app.services.apps.app_secrets import set_next_secret
 from app.services.apps.apps import NewApp
 from app.services.apps.claims import claim_app
@@ -220,6 +222,9 @@ def test_key_rotation_encrypts_every_encrypted_column_with_the_new_key(
         secrets = ("c2" * 16, "PushToken12345", "Q" * 43)
         claim = NewApp("wxcccc000000000002", "x", "closed", "json", *secrets)
         claim_app(OPERATOR, tenant_id_of("acme"), claim)
+        robot = "https://oapi.dingtalk.com/robot/send?access_token=" + "a1" * 32
+        channel = NewChannel("dingtalk", "On call", "en", robot, "SEC" + "b2" * 32)
+        add_channel(Owner(OPERATOR, tenant_id_of("acme")), channel)
         before = {(use.column, use.rows) for use in count_key_usage()}
     assert {column for column, _ in before} == {one.name for one in sealed_columns()}
     with new_first.app_context():
