@@ -5,7 +5,7 @@ A group of values is left out if it cannot be read.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from app.metrics.definitions import (
     USERS,
     Gauge,
 )
-from app.models import DailyCount, Tenant, WeChatApp
+from app.models import DailyCount, Tenant
 from app.services.database.stale_reads import read_replica_lag
 from app.services.database.transactions import transaction
 from app.services.job_runs import last_runs
@@ -49,26 +49,30 @@ ESTIMATES = text(
 ESTIMATED = {"users": USERS, "login_sessions": SESSIONS}
 
 
-def find_busiest_apps(most: int) -> Sequence[str]:
-    """Return the appids with the most logins of the last seven days, the busiest first."""
+def find_busiest_apps(most: int) -> Mapping[str, str]:
+    """Return the tenants of the apps with the most logins of the last seven days, by appid.
+
+    The values are slugs. The busiest app is the first.
+    """
     logins = func.sum(DailyCount.logged_in + DailyCount.logged_in_by_password)
     busiest = (
-        select(DailyCount.appid)
+        select(DailyCount.appid, Tenant.slug)
+        .join(Tenant, Tenant.id == DailyCount.tenant_id)
         .where(DailyCount.day > today() - BUSIEST_DAYS)
-        .group_by(DailyCount.appid)
+        .group_by(DailyCount.appid, Tenant.slug)
         .order_by(logins.desc(), DailyCount.appid)
         .limit(most)
     )
     with transaction() as db:
-        return db.scalars(busiest).all()
+        return dict(db.execute(busiest).all())
 
 
-def read_values(config: Config) -> Sequence[Value]:
-    """Return the values that can be read."""
+def read_values(config: Config, tenants: Mapping[str, str]) -> Sequence[Value]:
+    """Return the values that can be read. `tenants` are those of `find_busiest_apps`."""
     groups: tuple[Callable[[Config], Iterator[Value]], ...] = (
-        *(_certificates, _estimates, _jobs, _signing_key, _replica, _apps),
+        *(_certificates, _estimates, _jobs, _signing_key, _replica),
     )
-    values: list[Value] = []
+    values = [_value(APP_INFO, 1.0, appid, tenant) for appid, tenant in tenants.items()]
     for group in groups:
         try:
             values += group(config)
@@ -87,20 +91,6 @@ def _estimates(_config: Config) -> Iterator[Value]:
         rows = db.execute(ESTIMATES).all()
     for table, rows_estimated in rows:
         yield _value(ESTIMATED[table], float(rows_estimated))
-
-
-def _apps(config: Config) -> Iterator[Value]:
-    appids = find_busiest_apps(config.metrics_apps)
-    tenants = (
-        select(WeChatApp.appid, Tenant.slug)
-        .join(Tenant, Tenant.id == WeChatApp.tenant_id)
-        .where(WeChatApp.appid.in_(appids))
-        .order_by(WeChatApp.appid)
-    )
-    with transaction() as db:
-        rows = db.execute(tenants).all()
-    for appid, tenant in rows:
-        yield _value(APP_INFO, 1.0, appid, tenant)
 
 
 def _jobs(_config: Config) -> Iterator[Value]:

@@ -3,6 +3,7 @@
 import atexit
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -38,6 +39,8 @@ class WorkerMetrics:
         self._labels = AppLabels(config.metrics_apps)
         self._store = Store(self._labels)
         self._sampler = Sampler(app, self._store)
+        # The tenants of the busiest apps by appid, and the time of the next look-up.
+        self._busiest: Mapping[str, str] = {}
         self._busiest_due = 0.0
 
     def begin(self, folder: Path) -> None:
@@ -77,9 +80,10 @@ class WorkerMetrics:
     def read_service(self, folder: Path) -> None:
         """Read the busiest apps each hour, and the values of the service each minute."""
         try:
-            snapshot.renew(folder, lambda: read_values(self._config))
+            snapshot.renew(folder, lambda: read_values(self._config, self._busiest))
             if time.monotonic() >= self._busiest_due:
-                self._labels.add_busiest(find_busiest_apps(self._config.metrics_apps))
+                self._busiest = find_busiest_apps(self._config.metrics_apps)
+                self._labels.add_busiest(self._busiest)
                 self._busiest_due = time.monotonic() + BUSIEST_EVERY_SECONDS
         except Exception as error:
             log.warning("metrics_not_read", error=type(error).__name__)

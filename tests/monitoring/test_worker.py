@@ -112,7 +112,7 @@ def test_busiest_apps_of_seven_days_are_named(
     add_logins(rows, GLOBEX_LIFE.appid, 3, days_ago=5)
     add_logins(rows, ACME_CLUB.appid, 99, days_ago=7)
     with app.app_context():
-        assert find_busiest_apps(10) == [GLOBEX_LIFE.appid, ACME_SHOP.appid]
+        assert list(find_busiest_apps(10)) == [GLOBEX_LIFE.appid, ACME_SHOP.appid]
         worker.read_service(tmp_path)
     names = [worker._labels.label(one.appid) for one in (GLOBEX_LIFE, ACME_SHOP, ACME_CLUB)]
     assert names == [GLOBEX_LIFE.appid, OTHER, OTHER]
@@ -125,7 +125,7 @@ def test_the_busiest_apps_are_exported_with_their_tenants(
     add_logins(rows, GLOBEX_LIFE.appid, 3, days_ago=0)
     add_logins(rows, ACME_CLUB.appid, 1, days_ago=0)
     with app.app_context():
-        values = read_values(replace(config, metrics_apps=2))
+        values = read_values(config, find_busiest_apps(2))
     tenants = [one.labels for one in values if one.name == "wxpass_app_info"]
     assert sorted(tenants, key=lambda labels: labels["tenant"]) == [
         {"app": ACME_SHOP.appid, "tenant": "acme"},
@@ -150,7 +150,7 @@ def add_logins(rows: Reader, appid: str, logins: int, days_ago: int) -> None:
 def values_of(app: Flask, config: Config) -> dict[tuple[str, ...], float]:
     """Return the values of the service by name and label values."""
     with app.app_context():
-        return {(one.name, *one.labels.values()): one.value for one in read_values(config)}
+        return {(one.name, *one.labels.values()): one.value for one in read_values(config, {})}
 
 
 def test_values_of_the_service(app: Flask, config: Config, rows: Reader) -> None:

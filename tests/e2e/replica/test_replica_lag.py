@@ -40,7 +40,7 @@ def test_lag_of_an_unreachable_replica_is_left_out(
     try:
         dispose(site)
         with site.app_context():
-            names = {value.name for value in read_values(replica_config)}
+            names = {value.name for value in read_values(replica_config, {})}
     finally:
         standby.start()
     assert "wxpass_replica_lag_seconds" not in names
