@@ -58,8 +58,7 @@ def list_channels() -> dict[str, Any]:
 
     Returns the channels with their last error. No response contains a URL or secret.
     """
-    found = channels.list_channels(this_owner())
-    return {"items": [with_translated_advice(one) for one in found]}
+    return listed_channels(this_owner())
 
 
 @blp.post("/alert-channels")
@@ -75,9 +74,7 @@ def add_channel(body: NewChannelBody) -> dict[str, Any]:
     Adds an e-mail address, a robot or a webhook, to which messages about alerts are sent.
     Send a test message next.
     """
-    added = channels.add_channel(this_owner(), new_channel(body))
-    shown = with_translated_advice(added.channel)
-    return {"channel": shown, "new_secret": added.new_secret}
+    return added_channel(this_owner(), body)
 
 
 @blp.delete("/alert-channels/<uuid:channel_id>")
@@ -180,13 +177,19 @@ def remove_mute(mute_id: UUID) -> None:
     alerts.remove_mute(this_owner(), mute_id)
 
 
-def new_channel(body: NewChannelBody) -> NewChannel:
-    """Return the channel in a request."""
-    return NewChannel(body.kind, body.name, body.language, body.target, body.secret)
+def listed_channels(owner: Owner) -> dict[str, Any]:
+    """Return the channels of an owner, with advice in the language of the request."""
+    return {"items": [_with_translated_advice(one) for one in channels.list_channels(owner)]}
 
 
-def with_translated_advice(channel: ShownChannel) -> ShownChannel:
-    """Return a channel with the advice in the language of the request."""
+def added_channel(owner: Owner, body: NewChannelBody) -> dict[str, Any]:
+    """Add a channel, and return it with the secret of a new webhook."""
+    new = NewChannel(body.kind, body.name, body.language, body.target, body.secret)
+    added = channels.add_channel(owner, new)
+    return {"channel": _with_translated_advice(added.channel), "new_secret": added.new_secret}
+
+
+def _with_translated_advice(channel: ShownChannel) -> ShownChannel:
     advice = channel.advice and translated(channel.advice, accepted_language())
     return replace(channel, advice=advice)
 

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.admin.api.access import platform_login, step_up_required, this_operator
-from app.admin.api.alerts import new_channel, translated_result, with_translated_advice
+from app.admin.api.alerts import added_channel, listed_channels, translated_result
 from app.admin.api.blueprint import Blueprint, idempotent
 from app.api.openapi.tags import ADMIN_ALERTS
 from app.errors import (
@@ -52,8 +52,7 @@ def list_platform_channels() -> dict[str, Any]:
     For platform admins. Returns the channels with their last error. No response contains a URL
     or secret.
     """
-    found = channels.list_channels(this_platform())
-    return {"items": [with_translated_advice(one) for one in found]}
+    return listed_channels(this_platform())
 
 
 @blp.post("/alert-channels")
@@ -69,9 +68,7 @@ def add_platform_channel(body: NewChannelBody) -> dict[str, Any]:
     For platform admins. Adds an e-mail address, a robot or a webhook, to which messages about
     alerts are sent. Send a test message next.
     """
-    added = channels.add_channel(this_platform(), new_channel(body))
-    shown = with_translated_advice(added.channel)
-    return {"channel": shown, "new_secret": added.new_secret}
+    return added_channel(this_platform(), body)
 
 
 @blp.delete("/alert-channels/<uuid:channel_id>")
