@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy import ForeignKeyConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -17,6 +17,7 @@ class CodeExchange(Model):
         ForeignKeyConstraint(
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
         ),
+        Index(None, "tenant_id", "asked_at"),
     )
 
     code_index: Mapped[bytes] = mapped_column(primary_key=True)

@@ -15,6 +15,8 @@ class LoginSession(Model):
     __tablename__ = "login_sessions"
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "token_hash"),
+        UniqueConstraint("tenant_id", "refresh_family_hash"),
         ForeignKeyConstraint(
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
         ),
@@ -29,6 +31,12 @@ class LoginSession(Model):
         CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
         Index(
             None,
+            "previous_token_hash",
+            postgresql_where=text("previous_token_hash IS NOT NULL"),
+        ),
+        Index(
+            None,
+            "tenant_id",
             "previous_token_hash",
             postgresql_where=text("previous_token_hash IS NOT NULL"),
         ),
@@ -54,6 +62,8 @@ class LoginSession(Model):
     social_account_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
 
+    # False if the session was opened with tokens that do not name their tenant.
+    names_tenant: Mapped[bool] = mapped_column(server_default="false")
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     # The hash of the replaced token, which is rejected with SessionReplaced.
     previous_token_hash: Mapped[bytes | None]

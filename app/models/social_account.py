@@ -13,6 +13,7 @@ class SocialAccount(Model):
     __tablename__ = "social_accounts"
     __table_args__ = (
         UniqueConstraint("appid", "openid"),
+        UniqueConstraint("tenant_id", "appid", "openid"),
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]

@@ -33,6 +33,7 @@ class User(Model):
             None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
         ),
         Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
+        Index(None, "tenant_id", "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
         # Indexes for prefix search, independent of the database's collation. Most users register
         # with WeChat and have neither an account nor a nickname.
         Index(

@@ -26,6 +26,7 @@ class UserImport(Model):
         CheckConstraint("rows_done BETWEEN 0 AND row_count", name="rows_done"),
         Index(None, "tenant_id", "file_index"),
         Index(None, "expires_at"),
+        Index(None, "tenant_id", "expires_at"),
     )
     # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012

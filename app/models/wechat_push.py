@@ -16,12 +16,16 @@ class WeChatPush(Model):
     __table_args__ = (
         UniqueConstraint("appid", "key_index"),
         UniqueConstraint("appid", "delivery_index"),
+        UniqueConstraint("tenant_id", "appid", "key_index"),
+        UniqueConstraint("tenant_id", "appid", "delivery_index"),
         ForeignKeyConstraint(
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
         ),
         CheckConstraint("(handled_at IS NULL) = (message_sealed IS NOT NULL)", name="message"),
         CheckConstraint("handled_at IS NULL OR failure IS NULL", name="failure"),
         Index(None, "appid", "person_index"),
+        Index(None, "tenant_id", "appid", "person_index"),
+        Index(None, "tenant_id", "event", "id", postgresql_where=text("handled_at IS NULL")),
         Index(
             "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
         ),
