@@ -9,7 +9,7 @@ from statistics import median
 from typing import NamedTuple
 
 from tests.bench.costs import Costs, costs_of, wait_until_idle
-from tests.bench.data.rows import Bench, Row, report_run
+from tests.bench.data.rows import Bench, Feed, Row, report_run
 from tests.bench.data.world import Service
 from tests.bench.load.generator import Load
 from tests.bench.progress import say
@@ -84,9 +84,13 @@ def measure_in_turn(rows: Sequence[ServiceRow], at: Conditions) -> list[Measured
 
 def run_once(one: ServiceRow, at: Conditions) -> Run:
     """Run a row once. Return the result of the load generator and the CPU time."""
+    return drive_once(one, one.bench.prepare(one.row, at.seconds), at)
+
+
+def drive_once(one: ServiceRow, feed: Feed, at: Conditions) -> Run:
+    """Send the requests of a feed. Return the result of the load generator and the CPU time."""
     bench, service, row = one
     family = (service.pid, bench.world.postmaster)
-    feed = bench.prepare(row, at.seconds)
     before = costs_of(*family)
     load = feed.drive(service, at.connections, at.seconds)
     spent = costs_of(*family).since(before)

@@ -58,6 +58,12 @@ FIRST_VERIFY = Row(
     HTTPStatus.NO_CONTENT,
     once_by=4_000,
 )
+# For a service with room for a single session in its cache.
+UNCACHED = Row(
+    "GET /v1/verify, not cached",
+    lambda people: feeds.both_sessions("/v1/verify", people),
+    HTTPStatus.NO_CONTENT,
+)
 ME = Row("GET /v1/me", lambda people: feeds.both_sessions("/v1/me", people))
 BARE_LOGIN = Row("bare login: requests.get, one INSERT", feeds.bare_logins, asks_wechat=True)
 KNOWN = Row("login, known person", feeds.known_logins, asks_wechat=True)
@@ -126,7 +132,7 @@ class Bench:
         reads the app.
         """
         self.check(service, row)
-        left = 2 * len(self.people) if row in (VERIFY, ME) else WARM_UP_REQUESTS
+        left = 2 * len(self.people) if row in (VERIFY, UNCACHED, ME) else WARM_UP_REQUESTS
         left = 1 if row.once_by else left
         while left > 0:
             feed = self.prepare(row, WARM_UP_SECONDS)

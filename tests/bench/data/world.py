@@ -19,7 +19,7 @@ from psycopg import sql
 from app.keyring import KeyRing
 from config.development import ROOT, fill, var_folder
 from config.development.children import Child, launch
-from config.development.postgres import create_database, hold_server
+from config.development.postgres import PostgresServer, create_database, hold_server
 from config.readers import read_keys, read_pepper
 from tests.bench.data.filling import Filling
 from tests.bench.progress import say
@@ -54,7 +54,11 @@ class World:
     folder: Path
     environ: Mapping[str, str]
     server_url: str
-    postmaster: int
+
+    @property
+    def postmaster(self) -> int:
+        """The process id of PostgreSQL's main process."""
+        return int((self.folder / "postgres/postmaster.pid").read_text().splitlines()[0])
 
     @property
     def database_url(self) -> str:
@@ -86,12 +90,17 @@ class World:
 
     @contextmanager
     def serving(
-        self, *, workers: int = WORKERS, pool: int = POOL, database_url: str = "", site: str = ""
+        self,
+        *,
+        workers: int = WORKERS,
+        pool: int = POOL,
+        database_url: str = "",
+        session_cache: int | None = None,
     ) -> Iterator[Service]:
         """Run gunicorn with config/gunicorn.conf.py inside the block.
 
-        `pool` is the number of database connections of each worker. `site` is the WSGI app, by
-        default the service with the bare views.
+        `pool` is the number of database connections of each worker, and `session_cache` the number
+        of sessions that it caches, by default that of the service.
         """
         port = free_port()
         environ = dict(self.environ) | {
@@ -100,7 +109,9 @@ class World:
             "DATABASE_POOL_SIZE": str(pool),
             "DATABASE_URL": database_url or self.database_url,
         }
-        arguments = ["gunicorn", "-c", "config/gunicorn.conf.py", site or "tests.bench.site:app"]
+        if session_cache is not None:
+            environ["SESSION_CACHE_SIZE"] = str(session_cache)
+        arguments = ["gunicorn", "-c", "config/gunicorn.conf.py", "tests.bench.site:app"]
         log = self.folder / "service.log"
         child = launch("gunicorn", arguments, environ, ROOT, log)
         url = f"http://127.0.0.1:{port}"
@@ -112,28 +123,33 @@ class World:
 
 
 @contextmanager
-def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[World]:
+def world(users: int) -> Iterator[World]:
     """Start PostgreSQL and the substitute for WeChat, and fill a database with users.
 
-    The database is dropped at the end unless `keep` is set. A kept database with the given name is
-    used again without filling.
+    The database is dropped at the end.
     """
     folder = var_folder(dict(os.environ)) / "bench"
-    name = database or f"wxpass_bench_{secrets.token_hex(4)}"
-    with hold_server(folder, name) as server:
-        environ = settings(folder, server.url)
-        admin = server.url_of("postgres")
-        postmaster = int((folder / "postgres/postmaster.pid").read_text().splitlines()[0])
-        child = launch_wechat(environ, folder)
-        bench_world = World(folder, environ, admin, postmaster)
+    name = f"wxpass_bench_{secrets.token_hex(4)}"
+    with hold_server(folder, name) as server, started_world(folder, server) as bench_world:
         try:
-            wait_for(child, f"{environ['WECHAT_API_BASE_URL']}/delay/0")
-            prepare(bench_world, users)
+            migrate(bench_world)
+            say(f"Filling a database with {users:,} users")
+            bench_world.filling.fill(users)
             yield bench_world
         finally:
-            child.stop(STOP_SECONDS)
-            if not keep:
-                drop(admin, name)
+            drop(bench_world.server_url, name)
+
+
+@contextmanager
+def started_world(folder: Path, server: PostgresServer) -> Iterator[World]:
+    """Run the substitute for WeChat inside the block, next to a running server."""
+    environ = settings(folder, server.url)
+    child = launch_wechat(environ, folder)
+    try:
+        wait_for(child, f"{environ['WECHAT_API_BASE_URL']}/delay/0")
+        yield World(folder, environ, server.url_of("postgres"))
+    finally:
+        child.stop(STOP_SECONDS)
 
 
 def settings(folder: Path, database_url: str) -> dict[str, str]:
@@ -150,19 +166,14 @@ def settings(folder: Path, database_url: str) -> dict[str, str]:
     return environ
 
 
-def prepare(bench_world: World, users: int) -> None:
-    """Migrate the database and insert the people, unless both were done before."""
+def migrate(bench_world: World) -> None:
+    """Create the tables of an empty database."""
+    arguments = ["flask", "--app", "wsgi", "db", "upgrade"]
+    log = bench_world.folder / "migrations.log"
+    migrating = launch("migrations", arguments, bench_world.environ, ROOT, log)
+    migrating.process.wait()
+    migrating.check_succeeded()
     with psycopg.connect(bench_world.database_url, autocommit=True) as connection:
-        if connection.execute("SELECT to_regclass('bench_logins')").fetchone() != (None,):
-            say("The database is there already")
-            return
-        say(f"Filling a database with {users:,} users")
-        arguments = ["flask", "--app", "wsgi", "db", "upgrade"]
-        log = bench_world.folder / "migrations.log"
-        migrating = launch("migrations", arguments, bench_world.environ, ROOT, log)
-        migrating.process.wait()
-        migrating.check_succeeded()
-        bench_world.filling.fill(users)
         connection.execute(TABLE)
 
 
