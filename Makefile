@@ -101,8 +101,8 @@ bench: $(VENV)/.installed ## Measure the service next to a bare Flask view, and 
 bench-isolation: $(VENV)/.installed-dev ## Measure what an overloaded tenant costs the others; table in var/bench / 测量一个过载租户对其他租户的影响
 	@exec $(BIN)/python -m tests.bench.isolation $(ARGS)
 
-bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 million users; needs 35 GB of disk / 在 1 万、100 万、1000 万用户下测量，需 35 GB 磁盘
-	@exec $(BIN)/python -m tests.bench.scale
+bench-scale: $(VENV)/.installed ## Measure costs per user and request with 10 thousand, 1 million and 10 million users; needs 45 GB of disk. Others: SCALE_USERS="10000 200000"; more with ARGS=--help / 在 1 万、100 万、1000 万用户下测量每个用户和请求的开销，需 45 GB 磁盘；其他规模：SCALE_USERS="10000 200000"，更多选项见 ARGS=--help
+	@exec $(BIN)/python -m tests.bench.scale $(if $(SCALE_USERS),--users $(SCALE_USERS)) $(ARGS)
 
 bench-peers: $(VENV)/.installed ## Measure the service next to better-auth and wafer-node-session; needs Node.js and npm / 与 better-auth、wafer-node-session 对比测量，需要 Node.js 和 npm
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)

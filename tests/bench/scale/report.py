@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.bench.data.rows import KNOWN, NEW, VERIFY
 from tests.bench.data.tables import VOID, table
+from tests.bench.load.targets import Target, at_most, targets_table
 from tests.bench.scale.measuring import COMPRESSED, Cost
 from tests.bench.scale.retention import RetentionCost
 from tests.bench.scale.space import Space, TableSpace
 
+COMPARED = (VERIFY, KNOWN, NEW)
+MAX_RATIO = 1.2
 KILOBYTE, GIGABYTE = 10**3, 10**9
 COST_HEADER = (
     *("row", "users", "CPU ms", "CPU ms PG", "p50 ms", "p99 ms", "req/s"),
@@ -63,6 +67,8 @@ class Report:
         parts += ["### Indexes", self._indexes()]
         if retention := list(self._retention()):
             parts += ["## Retention", table(RETENTION_HEADER, retention)]
+        if len(self.sizes) > 1:
+            parts += ["## Targets", targets_table(targets_of(self.sizes[0], self.sizes[-1]))]
         return "\n\n".join(parts)
 
     def _costs(self, kind: str) -> str:
@@ -99,6 +105,18 @@ class Report:
             for name, cost in size.retention.items():
                 seconds = [f"{part:.1f}" for part in (cost.seconds, cost.service, cost.database)]
                 yield name, f"{size.users:,}", f"{cost.deleted:,}", *seconds
+
+
+def targets_of(smallest: Size, largest: Size) -> list[Target]:
+    """Return the targets for the ratio of the 99th percentiles at the largest and smallest size."""
+    return [
+        at_most(
+            f"{row.name}, p99 at {largest.users:,} users / at {smallest.users:,}",
+            largest.warm[row.name].p99 / smallest.warm[row.name].p99,
+            MAX_RATIO,
+        )
+        for row in COMPARED
+    ]
 
 
 def _cost(name: str, size: Size, cost: Cost) -> Sequence[str]:
