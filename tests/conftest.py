@@ -42,6 +42,7 @@ from tests.fixtures.personas import (
     transactions_rolled_back,
 )
 from tests.fixtures.tables import statements_that_restore
+from tests.fixtures.tenant_sql import ServiceStatements, service_statements
 from tests.metrics.recorded import RecordedMetrics, recording_metrics
 
 # Folders of which all tests are slow: processes, databases of their own, many generated requests.
@@ -186,6 +187,20 @@ def app(config: Config) -> Iterator[Flask]:
 def documented_errors(app: Flask) -> DocumentedErrors:
     """The error responses that differ from the OpenAPI document."""
     return DocumentedErrors(app)
+
+
+@pytest.fixture(scope="session")
+def watched_statements() -> Iterator[ServiceStatements]:
+    """The statements of the service that are not limited to one tenant."""
+    with service_statements() as statements:
+        yield statements
+
+
+@pytest.fixture(autouse=True)
+def statements_are_of_one_tenant(watched_statements: ServiceStatements) -> Iterator[None]:
+    """Fail a test if the service sends a statement to the rows of several tenants."""
+    yield
+    assert watched_statements.take_unlimited() == []
 
 
 @pytest.fixture(autouse=True)

@@ -41,10 +41,11 @@ CLEANUP_BATCH = 500
 USED_WAIT_SECONDS = 2.0
 INVALID_WAIT_SECONDS = 0.2
 
-# SKIP LOCKED: another request may be deleting the same codes.
+# Delete old codes of one tenant. SKIP LOCKED: another request may be deleting the same codes.
 DELETE_OLD_CODES = f"""
-DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
-    SELECT code_index FROM code_exchanges WHERE asked_at < %(delete_before)s
+DELETE FROM code_exchanges WHERE tenant_id = %(tenant_id)s AND code_index = ANY (ARRAY(
+    SELECT code_index FROM code_exchanges
+    WHERE tenant_id = %(tenant_id)s AND asked_at < %(delete_before)s
     LIMIT {CLEANUP_BATCH} FOR UPDATE SKIP LOCKED
 ))
 """  # noqa: S608 - a constant
@@ -101,7 +102,13 @@ class LoginRequest:
         The tokens are derived from the code and the session id, so each call returns the same
         tokens.
         """
-        return SessionSeed(session_id, TokenPair.derived(self.code, session_id.bytes))
+        pair = TokenPair.derived(self.app.tenant_id, self.code, session_id.bytes)
+        return SessionSeed(session_id, pair)
+
+    def seed_again(self, session_id: UUID, login_hash: bytes) -> SessionSeed:
+        """Return the seed of a session that the code opened, with its present login token."""
+        pair = TokenPair.derived_again(self.app.tenant_id, self.code, session_id.bytes, login_hash)
+        return SessionSeed(session_id, pair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +179,16 @@ def wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> Se
     return None
 
 
-def delete_old_codes() -> None:
-    """Delete a batch of old codes, once in `CLEANUP_EVERY` calls. Never raises a database error."""
+def delete_old_codes(tenant_id: UUID) -> None:
+    """Delete a batch of old codes of a tenant, once in `CLEANUP_EVERY` calls.
+
+    Never raises a database error.
+    """
     if new_id().int % CLEANUP_EVERY == 0:
+        values = {"tenant_id": tenant_id, "delete_before": now() - CODE_RETENTION}
         try:
             with autocommit() as db:
-                db.execute(DELETE_OLD_CODES, {"delete_before": now() - CODE_RETENTION})
+                db.execute(DELETE_OLD_CODES, values)
         except (psycopg.Error, SQLAlchemyError) as error:
             log.warning("old_codes_not_deleted", cause=type(error).__name__)
 
@@ -188,7 +199,9 @@ def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:
         LoginSession.tenant_id == CodeExchange.tenant_id,
         LoginSession.id == CodeExchange.session_id,
     )
-    wanted = select(CodeExchange.asked_by, CodeExchange.asked_at, LoginSession.id)
+    wanted = select(
+        CodeExchange.asked_by, CodeExchange.asked_at, LoginSession.id, LoginSession.token_hash
+    )
     wanted = wanted.join_from(CodeExchange, LoginSession, its).where(
         CodeExchange.tenant_id == request.app.tenant_id,
         CodeExchange.code_index == request.code_index,
@@ -197,7 +210,7 @@ def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:
         row = db.execute(wanted).one_or_none()
     if row is None:
         return None
-    asked_by, asked_at, session_id = row
+    asked_by, asked_at, session_id, login_hash = row
     if asked_by != request.asked_by or asked_at < now() - REPEAT_WINDOW:
         raise CodeUsed
-    return request.seed(session_id)
+    return request.seed_again(session_id, login_hash)

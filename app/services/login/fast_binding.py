@@ -83,7 +83,7 @@ def try_fast_bind(binding: PhoneBinding) -> Login | None:
             state = _decide(binding, _read_state(db, binding, moment), moment)
             if state is None:
                 return None
-            pair = TokenPair.random(binding.kept_token)
+            pair = TokenPair.random(binding.principal.tenant_id, binding.kept_token)
             write = REGISTER_BY_PHONE if state.registers else BIND_TO_OWNER
             try:
                 if db.execute(write, _values(binding, state, pair, moment)).fetchone() is None:

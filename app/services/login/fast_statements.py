@@ -112,7 +112,7 @@ WITH login_account AS (
         %(moment)s
     {APP_IN_USE} AND {UNIONID_HAS_NO_USER}
     FOR KEY SHARE OF app
-    ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
+    ON CONFLICT ON CONSTRAINT uq_social_accounts_tenant_id_appid_openid DO NOTHING
     RETURNING id, user_id
 ), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """

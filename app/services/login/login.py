@@ -126,7 +126,7 @@ def _log_in_with_code(request: LoginRequest) -> Login:
     if is_leader:
         with flight:
             login = _exchange_and_log_in(request)
-        delete_old_codes()
+        delete_old_codes(request.app.tenant_id)
         return login
     if flight.asked_by == request.asked_by:
         with nullcontext() if flight.has_ended else waiting_slot(request.app):

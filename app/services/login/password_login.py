@@ -26,6 +26,6 @@ def _open_password_session(app: AppConfig, device: Device, proven: ProvenUser) -
     user_id = proven.user_id
     with transaction() as db:
         refuse_outdated(note_login(db, app.tenant_id, user_id, device), proven)
-        seed = SessionSeed.random()
+        seed = SessionSeed.random(app.tenant_id)
         tokens = open_session(db, app, device, seed, social_account_id=None, user_id=user_id)
         return Login(tokens, get_profile(db, app.tenant_id, user_id), is_linked=True)

@@ -30,7 +30,7 @@ from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_operator_password
 from app.services.principals import Device
-from app.services.sessions.tokens import new_invitation, token_hash
+from app.services.sessions.tokens import new_invitation, tenant_in_secret, token_hash
 from app.text_cleaning import email_name
 
 # Wrong passwords of operators are counted like those of users, under an id of no tenant.
@@ -43,10 +43,10 @@ def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str 
 
     Only this call returns the secret. Raises TenantUnknown or OperatorExists.
     """
-    invitation = new_invitation()
     try:
         with transaction() as db:
             tenant = get_tenant(db, tenant_slug) if tenant_slug else None
+            invitation = new_invitation(tenant.id if tenant else None)
             operator = Operator(
                 id=new_id(),
                 email=email_name(email),
@@ -70,7 +70,6 @@ def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = F
     (`even_last`): its user can issue a new invitation at any time. Raises OperatorUnknown,
     SelfResetRefused or LastPlatformOperator.
     """
-    invitation = new_invitation()
     with transaction() as db:
         _refuse_self(actor, operator_id, SelfResetRefused)
         if not even_last:
@@ -78,6 +77,7 @@ def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = F
         operator = lock_operator(db, operator_id)
         had = {"password": bool(operator.password_hash)}
         operator.password_hash = None
+        invitation = new_invitation(operator.tenant_id)
         _invite(operator, invitation)
         end_sessions_of(db, operator, "reset")
         told = {"before": had, "after": {"password": False}}
@@ -132,6 +132,9 @@ def accept_invitation(invitation: str, password: str, device: Device) -> str:
 
 def _lock_invited(db: Session, invitation: str) -> Operator:
     wanted = select(Operator).where(Operator.invitation_hash == token_hash(invitation))
+    # Invitations of earlier releases do not name the tenant.
+    if tenant_id := tenant_in_secret(invitation):
+        wanted = wanted.where(Operator.tenant_id == tenant_id)
     operator: Operator | None = db.scalar(wanted.with_for_update())
     if operator is None or operator.status != "active" or _is_over(operator):
         raise InvitationInvalid

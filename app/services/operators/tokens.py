@@ -47,7 +47,7 @@ def refresh_operator_tokens(refresh_token: str, device: Device) -> OperatorToken
     shown = RefreshToken.parsed(refresh_token)
     if shown is None:
         raise RefreshTokenInvalid
-    fresh = RefreshToken(shown.family, RefreshToken.random().rotating)
+    fresh = shown.rotated()
     with transaction() as db:
         wanted = select(OperatorSession, Operator).join(Operator)
         wanted = wanted.where(OperatorSession.token_hash == shown.family_hash)

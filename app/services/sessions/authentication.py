@@ -18,16 +18,23 @@ from app.services.sessions.session_checks import (
     refuse_ended,
 )
 from app.services.sessions.sessions import LOGIN_LIFETIME
-from app.services.sessions.tokens import token_hash
+from app.services.sessions.tokens import tenant_in_token, token_hash
 
-READ = """
+# The joins and the columns of the statements that find a session by the hash of its login token.
+FOUND = """
 SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
        s.ended_at, s.end_reason, u.status, a.enabled, t.status, t.slug
 FROM login_sessions s
 JOIN wechat_apps a ON a.appid = s.appid
 JOIN tenants t ON t.id = s.tenant_id
 LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
-WHERE s.token_hash = %(token_hash)s
+"""
+READ = f"""{FOUND}
+WHERE s.tenant_id = %(tenant_id)s AND s.token_hash = %(token_hash)s
+"""
+# Of a token that does not name its tenant. It reads the sessions of all tenants by an index.
+READ_WITHOUT_TENANT = f"""{FOUND}
+WHERE s.token_hash = %(token_hash)s AND NOT s.names_tenant
 """
 NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()
 LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
@@ -137,9 +144,11 @@ def _life(found: Found, asked_at: float) -> Life:
 
 
 def _read(token: str) -> Found | None:
-    values: dict[str, Any] = {"token_hash": token_hash(token)}
+    tenant_id = tenant_in_token(token)
+    values: dict[str, Any] = {"token_hash": token_hash(token), "tenant_id": tenant_id}
+    statement = READ_WITHOUT_TENANT if tenant_id is None else READ
     with autocommit() as db:
-        row = db.execute(READ, values).fetchone()
+        row = db.execute(statement, values).fetchone()
     return None if row is None else Found(*row)
 
 
@@ -151,6 +160,6 @@ def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:
     moment = time.monotonic()
     if moment - life.used_at < NOTED_EVERY_SECONDS:
         return life
-    uses.note(principal.token_hash)
+    uses.note(principal.tenant_id, principal.token_hash)
     expires_at = moment + LIFETIME_SECONDS if principal.user_id else life.expires_at
     return Life(life.read_at, expires_at, moment)

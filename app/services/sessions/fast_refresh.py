@@ -18,7 +18,7 @@ from app.services.sessions.sessions import (
 )
 from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt
 
-READ_SESSION = """
+FOUND = """
 SELECT login_sessions.tenant_id, login_sessions.id, login_sessions.appid,
     login_sessions.user_id, login_sessions.token_hash, login_sessions.refresh_hash,
     users.status, wechat_apps.enabled, tenants.status
@@ -29,6 +29,9 @@ JOIN tenants ON tenants.id = login_sessions.tenant_id
 WHERE refresh_family_hash = %(family_hash)s AND ended_at IS NULL
     AND refresh_expires_at > %(moment)s
 """
+READ_SESSION = f"{FOUND} AND login_sessions.tenant_id = %(tenant_id)s"
+# Of a token that does not name its tenant. It reads the sessions of all tenants by an index.
+READ_WITHOUT_TENANT = f"{FOUND} AND NOT login_sessions.names_tenant"
 
 COLUMNS = (*BOUND_SESSION_COLUMNS, "device", "ip")
 # The hash of the refresh token and the end are checked again, because a concurrent refresh or
@@ -48,8 +51,13 @@ def try_fast_refresh(shown: RefreshToken, device: Device, appid: str | None) -> 
     """
     moment = now()
     with autocommit() as db:
-        where = {"family_hash": shown.family_hash, "moment": moment}
-        row = db.execute(READ_SESSION, where).fetchone()
+        where = {
+            "tenant_id": shown.tenant_id,
+            "family_hash": shown.family_hash,
+            "moment": moment,
+        }
+        read = READ_WITHOUT_TENANT if shown.tenant_id is None else READ_SESSION
+        row = db.execute(read, where).fetchone()
         if row is None:
             return None
         tenant_id, session_id, its_appid, user_id, old_token_hash, refresh_hash, *statuses = row
@@ -57,7 +65,7 @@ def try_fast_refresh(shown: RefreshToken, device: Device, appid: str | None) -> 
             return None
         refuse_disabled(*statuses)
         salt = new_salt()
-        pair = TokenPair.derived(str(shown), salt, shown.family)
+        pair = TokenPair.derived(tenant_id, str(shown), salt, shown.family)
         values: dict[str, Any] = bound_session_row(old_token_hash, pair, user_id, moment)
         values |= {
             "previous_refresh_hash": shown.rotating_hash,

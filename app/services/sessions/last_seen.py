@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import cast
+from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
@@ -21,9 +23,9 @@ NOTED_EVERY = timedelta(minutes=1)
 AT_ONCE = 1000
 MOST_UNWRITTEN = 100_000
 
-# Extends bound sessions only. A session with replaced tokens is not updated. `seen_at` never
-# decreases, because another worker's clock may be behind. Locked rows are skipped: the transaction
-# with the lock uses, replaces or ends the session.
+# Write the uses of sessions of one tenant. Extends bound sessions only. A session with replaced
+# tokens is not updated. `seen_at` never decreases, because another worker's clock may be behind.
+# Locked rows are skipped: the transaction with the lock uses, replaces or ends the session.
 WRITE = """
 UPDATE login_sessions AS s
 SET seen_at = greatest(s.seen_at, used.seen_at),
@@ -33,11 +35,13 @@ FROM (
     SELECT login_sessions.id, told.seen_at
     FROM unnest(%(hashes)s::bytea[], %(moments)s::timestamptz[]) AS told (token_hash, seen_at)
     JOIN login_sessions USING (token_hash)
-    WHERE login_sessions.ended_at IS NULL
+    WHERE login_sessions.tenant_id = %(tenant_id)s AND login_sessions.ended_at IS NULL
     FOR NO KEY UPDATE OF login_sessions SKIP LOCKED
 ) AS used
-WHERE s.id = used.id
+WHERE s.tenant_id = %(tenant_id)s AND s.id = used.id
 """
+
+Use = tuple[UUID, bytes]
 
 
 class LastSeen:
@@ -47,7 +51,8 @@ class LastSeen:
         # Set in processes that write in batches. Without it, each use is written immediately.
         self.begin_writing: Callable[[], None] | None = None
         self._once = OncePerProcess(self._begin)
-        self._moments: dict[bytes, datetime] = {}
+        # The times of the last uses by tenant and token hash.
+        self._moments: dict[Use, datetime] = {}
 
     def _begin(self) -> None:
         self._moments = {}
@@ -59,18 +64,18 @@ class LastSeen:
         """Return whether this process has recorded a use."""
         return self._once.has_begun
 
-    def note(self, token_hash: bytes) -> None:
+    def note(self, tenant_id: UUID, token_hash: bytes) -> None:
         """Record a use of a session. Uses of more than `MOST_UNWRITTEN` sessions are dropped."""
         self._once()
         if len(self._moments) < MOST_UNWRITTEN:
-            self._moments[token_hash] = now()
+            self._moments[tenant_id, token_hash] = now()
         if self.begin_writing is None:
             self.write()
 
     def write(self) -> bool:
         """Write the recorded uses. Return whether that succeeded. If not, the next call retries."""
         moments, self._moments = self._moments, {}
-        waiting = list(moments.items())
+        waiting = sorted(moments.items())
         try:
             while waiting:
                 _write(waiting[:AT_ONCE])
@@ -83,11 +88,23 @@ class LastSeen:
         return True
 
 
-def _write(uses: list[tuple[bytes, datetime]]) -> None:
-    hashes, moments = zip(*uses, strict=True)
-    values = {"hashes": list(hashes), "moments": list(moments), "lifetime": LOGIN_LIFETIME}
-    with autocommit() as db:
-        db.execute(WRITE, values)
+def _write(uses: list[tuple[Use, datetime]]) -> None:
+    """Write uses that are sorted by tenant, with one statement per tenant in one round trip."""
+    with autocommit() as db, db.pipeline():
+        for tenant_id, of_tenant in groupby(uses, key=_tenant_of):
+            moments = {token_hash: moment for (_, token_hash), moment in of_tenant}
+            values = {
+                "tenant_id": tenant_id,
+                "hashes": list(moments),
+                "moments": list(moments.values()),
+                "lifetime": LOGIN_LIFETIME,
+            }
+            db.execute(WRITE, values)
+
+
+def _tenant_of(use: tuple[Use, datetime]) -> UUID:
+    (tenant_id, _), _ = use
+    return tenant_id
 
 
 def last_seen() -> LastSeen:

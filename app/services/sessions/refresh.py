@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -17,13 +17,14 @@ from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device
 from app.services.sessions.fast_refresh import try_fast_refresh
+from app.services.sessions.queries import session_of_login_token, session_of_refresh_token
 from app.services.sessions.session_checks import (
     explain_unknown_token,
     refuse_disabled,
     refuse_ended,
 )
 from app.services.sessions.sessions import Tokens, end_sessions_statement, issue_tokens, tokens_of
-from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, token_hash
+from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt
 
 # A client may repeat a refresh for this time if it did not receive the response. The time is enough
 # for a timeout of the client and a new connection.
@@ -62,7 +63,7 @@ def _refresh(shown: RefreshToken, device: Device, appid: str | None) -> Tokens:
 
 def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Tokens:
     salt = new_salt()
-    pair = TokenPair.derived(str(shown), salt, shown.family)
+    pair = TokenPair.derived(session.tenant_id, str(shown), salt, shown.family)
     tokens = issue_tokens(session, pair)
     session.previous_refresh_hash = shown.rotating_hash
     session.refresh_salt, session.refreshed_at = salt, now()
@@ -92,7 +93,8 @@ def _is_same_device(before: Device, device: Device) -> bool:
 
 
 def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
-    pair = TokenPair.derived(str(shown), session.refresh_salt or b"", shown.family)
+    salt, login_hash = session.refresh_salt or b"", session.token_hash
+    pair = TokenPair.derived_again(session.tenant_id, str(shown), salt, login_hash, shown.family)
     return tokens_of(pair, session.user_id)
 
 
@@ -105,12 +107,11 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
-        which = [LoginSession.token_hash == token_hash(token or "")]
+        by_login_token = select(LoginSession).where(*session_of_login_token(token or ""))
+        ended = {*db.scalars(by_login_token)}
         session = db.scalar(_by_family(shown)) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
-            which.append(LoginSession.id == session.id)
-        columns = (LoginSession.id, LoginSession.appid, LoginSession.tenant_id)
-        ended = db.execute(select(*columns).where(or_(*which))).all()
+            ended.add(session)
         if not ended:
             raise explain_unknown_token(db, token or "")
         if {one.appid for one in ended} - {appid or one.appid for one in ended}:
@@ -133,8 +134,7 @@ def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSes
 
 
 def _by_family(shown: RefreshToken) -> Select[LoginSession]:
-    wanted = select(LoginSession).where(LoginSession.refresh_family_hash == shown.family_hash)
-    return wanted.with_for_update()
+    return select(LoginSession).where(*session_of_refresh_token(shown)).with_for_update()
 
 
 def _refuse_disabled_parts(db: Session, session: LoginSession) -> None:

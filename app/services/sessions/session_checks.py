@@ -19,7 +19,7 @@ from app.errors import (
 from app.models import LoginSession
 from app.services.apps.apps import refuse_disabled_app
 from app.services.principals import Principal
-from app.services.sessions.tokens import token_hash
+from app.services.sessions.queries import session_of_replaced_token
 
 # A login within this time proves that the person is present and has the credentials.
 JUST_NOW = timedelta(minutes=10)
@@ -33,8 +33,7 @@ def explain_unknown_token(db: Session, token: str) -> Failure:
 
     Raises SessionEnded or SessionRevoked if the session of a replaced token has ended.
     """
-    before = LoginSession.previous_token_hash == token_hash(token)
-    session = db.scalar(select(LoginSession).where(before))
+    session = db.scalar(select(LoginSession).where(*session_of_replaced_token(token)))
     if session is None:
         return TokenInvalid()
     refuse_ended(session)

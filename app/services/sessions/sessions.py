@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, CursorResult, Update, insert, select, update
+from sqlalchemy import CTE, ColumnElement, CursorResult, Update, and_, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -46,6 +46,7 @@ class Tokens:
 SESSION_COLUMNS = (
     *("id", "tenant_id", "appid", "device", "ip", "created_at", "was_bound", "seen_at"),
     *("token_hash", "expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at"),
+    "names_tenant",
 )
 
 
@@ -57,9 +58,9 @@ class SessionSeed:
     pair: TokenPair = field(repr=False)
 
     @classmethod
-    def random(cls) -> "SessionSeed":
+    def random(cls, tenant_id: UUID) -> "SessionSeed":
         """Return a new id and new tokens."""
-        return cls(new_id(), TokenPair.random())
+        return cls(new_id(), TokenPair.random(tenant_id))
 
 
 def open_session(
@@ -127,7 +128,7 @@ def _new_values(session: LoginSession, pair: TokenPair, user_id: UUID | None) ->
 BOUND_SESSION_COLUMNS = (
     *("token_hash", "expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at"),
     *("seen_at", "user_id", "previous_token_hash", "previous_refresh_hash", "refresh_salt"),
-    *("refreshed_at", "was_bound"),
+    *("refreshed_at", "was_bound", "names_tenant"),
 )
 
 
@@ -161,6 +162,8 @@ def _token_columns(pair: TokenPair, *, is_bound: bool, moment: datetime) -> dict
         "refresh_family_hash": refresh.family_hash if is_bound else None,
         "refresh_hash": refresh.rotating_hash if is_bound else None,
         "refresh_expires_at": moment + REFRESH_LIFETIME if is_bound else None,
+        # The next release marks the sessions that it opens. This one replaces their tokens.
+        "names_tenant": False,
     }
 
 
@@ -204,7 +207,13 @@ def reissue(
     its = (LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id)
     row = db.execute(
         select(LoginSession, WeChatApp)
-        .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
+        .join(
+            WeChatApp,
+            and_(
+                WeChatApp.tenant_id == LoginSession.tenant_id,
+                WeChatApp.appid == LoginSession.appid,
+            ),
+        )
         .where(*its)
         .with_for_update(of=LoginSession)
     ).one_or_none()
@@ -214,7 +223,7 @@ def reissue(
     refuse_ended(session)
     if session.token_hash != principal.token_hash:
         raise SessionReplaced
-    pair = TokenPair.random(kept_token)
+    pair = TokenPair.random(principal.tenant_id, kept_token)
     limit = None if session.user_id == user_id else app.effective_session_limit
     changing = update(LoginSession).where(*its).values(**_new_values(session, pair, user_id))
     changing = changing.add_cte(*_end_sessions_over_limit(limit, app, session.id, user_id))

@@ -1,27 +1,66 @@
-"""Random tokens. The database stores only their hashes."""
+"""Random tokens. The database stores only their hashes.
+
+A token names its tenant, so that the look-up of its hash reads the rows of one tenant. The tenant
+in a token proves nothing: the hash is that of the whole token.
+"""
 
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
+from uuid import UUID
 
 from app.keyring import keyring
 
 LOGIN_PREFIX = "wxp_"
 REFRESH_PREFIX = "wxr_"
 SECRET_BYTES = 32
-FAMILY_CHARS = 43  # 32 bytes in base64url without padding
+TENANT_BYTES = 16
+# The rotating part of a refresh token that names its tenant. With it, the token has 95 characters.
+ROTATING_BYTES = 20
+# Lengths in base64url without padding: of 32 bytes, and of tokens that name their tenant.
+SECRET_CHARS = 43
+NAMING_SECRET_CHARS = 64
+NAMING_REFRESH_CHARS = 91
+# This release accepts tokens that name their tenant. The next one issues them, because processes of
+# the previous release reject such refresh tokens and may still run beside this release.
+ISSUED_NAME_TENANT = False
 
 
-def _secret() -> str:
-    return _as_base64url(token_bytes(SECRET_BYTES))
+def _secret(tenant_id: UUID | None = None, length: int = SECRET_BYTES) -> str:
+    """Return a random secret, after the tenant if there is one."""
+    return _after_tenant(tenant_id, token_bytes(length))
+
+
+def _after_tenant(tenant_id: UUID | None, secret: bytes) -> str:
+    return _as_base64url(secret if tenant_id is None else tenant_id.bytes + secret)
 
 
 def _as_base64url(secret: bytes) -> str:
     return urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def _from_base64url(text: str) -> bytes:
+    """Decode base64url without padding. Raise ValueError."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def tenant_in_token(token: str) -> UUID | None:
+    """Return the tenant that a login token names, or None for any other text."""
+    return tenant_in_secret(token.removeprefix(LOGIN_PREFIX))
+
+
+def tenant_in_secret(secret: str) -> UUID | None:
+    """Return the tenant that a secret without a prefix names, or None for any other text."""
+    if len(secret) != NAMING_SECRET_CHARS:
+        return None
+    try:
+        return UUID(bytes=_from_base64url(secret)[:TENANT_BYTES])
+    except ValueError:
+        return None
 
 
 def new_console_token() -> str:
@@ -29,9 +68,9 @@ def new_console_token() -> str:
     return _secret()
 
 
-def new_invitation() -> str:
-    """Return a new secret for an invitation link."""
-    return _secret()
+def new_invitation(tenant_id: UUID | None) -> str:
+    """Return a new secret for an invitation link. It names the tenant of the operator, if any."""
+    return _secret(tenant_id)
 
 
 def new_salt() -> bytes:
@@ -49,27 +88,55 @@ class RefreshToken:
     """A refresh token: a family, which stays for the life of the session, and a part that rotates.
 
     Both parts are secret and random. A token with a known family and a wrong rotating part is an
-    earlier token, so reuse is detected without storing old hashes.
+    earlier token, so reuse is detected without storing old hashes. `tenant_id` is None in tokens of
+    scripts, and in tokens that do not name their tenant.
     """
 
     family: str = field(repr=False)
     rotating: str = field(repr=False)
+    tenant_id: UUID | None = None
 
     @classmethod
-    def random(cls) -> "RefreshToken":
+    def random(cls, tenant_id: UUID | None = None) -> "RefreshToken":
         """Return a new random token."""
-        return cls(_secret(), _secret())
+        return cls(_secret(), "", tenant_id).rotated()
+
+    def rotated(self) -> "RefreshToken":
+        """Return a token of the same family with a new random part."""
+        length = SECRET_BYTES if self.tenant_id is None else ROTATING_BYTES
+        return RefreshToken(self.family, _secret(length=length), self.tenant_id)
 
     @classmethod
     def parsed(cls, text: str) -> "RefreshToken | None":
         """Parse a token that a client sent. Return None if it is malformed."""
         body = text.removeprefix(REFRESH_PREFIX)
-        if len(text) - len(body) != len(REFRESH_PREFIX) or len(body) != 2 * FAMILY_CHARS:
+        if len(text) - len(body) != len(REFRESH_PREFIX):
             return None
-        return cls(body[:FAMILY_CHARS], body[FAMILY_CHARS:])
+        if len(body) == 2 * SECRET_CHARS:
+            return cls(body[:SECRET_CHARS], body[SECRET_CHARS:])
+        return cls._naming_tenant(body) if len(body) == NAMING_REFRESH_CHARS else None
+
+    @classmethod
+    def _naming_tenant(cls, body: str) -> "RefreshToken | None":
+        try:
+            parts = _from_base64url(body)
+        except ValueError:
+            return None
+        family_end = TENANT_BYTES + SECRET_BYTES
+        tenant, family, rotating = (
+            parts[:TENANT_BYTES],
+            parts[TENANT_BYTES:family_end],
+            parts[family_end:],
+        )
+        if len(rotating) != ROTATING_BYTES:
+            return None
+        return cls(_as_base64url(family), _as_base64url(rotating), UUID(bytes=tenant))
 
     def __str__(self) -> str:
-        return f"{REFRESH_PREFIX}{self.family}{self.rotating}"
+        if self.tenant_id is None:
+            return f"{REFRESH_PREFIX}{self.family}{self.rotating}"
+        parts = _from_base64url(self.family) + _from_base64url(self.rotating)
+        return REFRESH_PREFIX + _after_tenant(self.tenant_id, parts)
 
     @property
     def family_hash(self) -> bytes:
@@ -99,20 +166,51 @@ class TokenPair:
     refresh: RefreshToken = field(repr=False)
 
     @classmethod
-    def random(cls, login: str | None = None) -> "TokenPair":
+    def random(cls, tenant_id: UUID, login: str | None = None) -> "TokenPair":
         """Return a new random pair, or one that keeps the given login token."""
-        return cls(login or LOGIN_PREFIX + _secret(), RefreshToken.random())
+        named = tenant_id if ISSUED_NAME_TENANT else None
+        return cls(login or LOGIN_PREFIX + _secret(named), RefreshToken.random(named))
 
     @classmethod
-    def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":
+    def derived(
+        cls,
+        tenant_id: UUID,
+        shown: str,
+        salt: bytes,
+        family: str | None = None,
+        *,
+        name_tenant: bool = ISSUED_NAME_TENANT,
+    ) -> "TokenPair":
         """Derive a pair from a secret that the client sent. The same input gives the same pair.
 
         The derivation needs the server's key, the client's secret, which is not stored, and the
         salt.
         """
 
-        def part(name: str) -> str:
-            return _as_base64url(keyring().blind_index(shown, f"tokens:{name}:{salt.hex()}"))
+        def part(name: str) -> bytes:
+            return keyring().blind_index(shown, f"tokens:{name}:{salt.hex()}")
 
-        refresh = RefreshToken(family or part("family"), part("rotating"))
-        return cls(LOGIN_PREFIX + part("login"), refresh)
+        named = tenant_id if name_tenant else None
+        rotating = part("rotating")[: ROTATING_BYTES if name_tenant else SECRET_BYTES]
+        family = family or _as_base64url(part("family"))
+        refresh = RefreshToken(family, _as_base64url(rotating), named)
+        return cls(LOGIN_PREFIX + _after_tenant(named, part("login")), refresh)
+
+    @classmethod
+    def derived_again(
+        cls,
+        tenant_id: UUID,
+        shown: str,
+        salt: bytes,
+        login_hash: bytes,
+        family: str | None = None,
+    ) -> "TokenPair":
+        """Derive the pair with this hash of the login token, if it still has its login token.
+
+        A process of another release may have issued it with or without the tenant.
+        """
+        pairs = [
+            cls.derived(tenant_id, shown, salt, family, name_tenant=name_tenant)
+            for name_tenant in (ISSUED_NAME_TENANT, not ISSUED_NAME_TENANT)
+        ]
+        return next((pair for pair in pairs if token_hash(pair.login) == login_hash), pairs[0])

@@ -56,7 +56,9 @@ def _upsert(
 ) -> ReturningInsert[SocialAccount, str | None]:
     """Return the statement that upserts the account and returns its previous unionid."""
     known = select(SocialAccount.unionid).where(
-        SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
+        SocialAccount.tenant_id == app.tenant_id,
+        SocialAccount.appid == app.appid,
+        SocialAccount.openid == identity.openid,
     )
     values = {
         "id": fresh_id,
@@ -69,12 +71,11 @@ def _upsert(
     }
     fresh = insert(SocialAccount).from_select(list(values), _if_in_use(app, values))
     upsert = fresh.on_conflict_do_update(
-        constraint="uq_social_accounts_appid_openid",
+        constraint="uq_social_accounts_tenant_id_appid_openid",
         set_={
             "last_login_at": fresh.excluded.last_login_at,
             "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
         },
-        where=SocialAccount.tenant_id == app.tenant_id,
     )
     return upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
 

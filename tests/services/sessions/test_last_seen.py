@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -40,13 +41,26 @@ def digest_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+@pytest.fixture
+def acme(rows: Reader) -> UUID:
+    """The id of the tenant."""
+    ((tenant_id,),) = rows("SELECT id FROM tenants WHERE slug = 'acme'")
+    assert isinstance(tenant_id, UUID)
+    return tenant_id
+
+
 def test_batch_writes_the_last_use_of_every_session(
-    client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
+    client: Client,
+    alice: Person,
+    bob: Person,
+    rows: Reader,
+    uses: LastSeen,
+    acme: UUID,
 ) -> None:
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
     rows(AGE_BY_AN_HOUR)
     for token in tokens:
-        uses.note(digest_of(token))
+        uses.note(acme, digest_of(token))
     assert rows(RECENTLY_USED) == [(False, False)] * 2
     uses.write()
     assert rows(RECENTLY_USED) == [(True, True)] * 2
@@ -54,32 +68,46 @@ def test_batch_writes_the_last_use_of_every_session(
 
 
 def test_use_of_an_unbound_session_does_not_extend_its_lifetime(
-    client: Client, alice: Person, rows: Reader, uses: LastSeen
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    uses: LastSeen,
+    acme: UUID,
 ) -> None:
     token = client.log_in(alice)["token"]
     rows(AGE_BY_AN_HOUR)
-    uses.note(digest_of(token))
+    uses.note(acme, digest_of(token))
     uses.write()
     assert rows(RECENTLY_USED) == [(True, False)]
 
 
 def test_use_recorded_with_a_slow_clock_does_not_shorten_a_session(
-    client: Client, alice: Person, rows: Reader, uses: LastSeen, monkeypatch: pytest.MonkeyPatch
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    uses: LastSeen,
+    monkeypatch: pytest.MonkeyPatch,
+    acme: UUID,
 ) -> None:
     token = client.bind(alice)["token"]
     before = rows("SELECT seen_at, expires_at FROM login_sessions")
     monkeypatch.setattr(using, "now", lambda: now() - timedelta(hours=1))
-    uses.note(digest_of(token))
+    uses.note(acme, digest_of(token))
     uses.write()
     assert rows("SELECT seen_at, expires_at FROM login_sessions") == before
 
 
 @pytest.mark.parametrize("end", ["logout", "refresh"])
 def test_late_write_of_a_use_does_not_change_an_ended_or_refreshed_session(
-    client: Client, alice: Person, rows: Reader, uses: LastSeen, end: str
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    uses: LastSeen,
+    end: str,
+    acme: UUID,
 ) -> None:
     login = client.bind(alice)
-    uses.note(digest_of(login["token"]))
+    uses.note(acme, digest_of(login["token"]))
     body = {"refresh_token": login["refresh_token"]} if end == "refresh" else {}
     assert client.post(end, login["token"], **body).status_code < 300
     before = rows("SELECT * FROM login_sessions")
@@ -89,27 +117,36 @@ def test_late_write_of_a_use_does_not_change_an_ended_or_refreshed_session(
 
 @pytest.mark.real_commits
 def test_write_of_uses_skips_locked_sessions(
-    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
+    client: Client,
+    alice: Person,
+    bob: Person,
+    rows: Reader,
+    uses: LastSeen,
+    acme: UUID,
 ) -> None:
     """Two workers that write the same sessions in a different order do not block each other."""
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
     rows(AGE_BY_AN_HOUR)
-    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+    url = rows.app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with psycopg.connect(url) as other:
         held = digest_of(tokens[0])
         other.execute("SELECT FROM login_sessions WHERE token_hash = %s FOR UPDATE", [held])
         for token in tokens:
-            uses.note(digest_of(token))
+            uses.note(acme, digest_of(token))
         uses.write()
     assert sorted(rows(RECENTLY_USED)) == [(False, False), (True, True)]
 
 
 def test_recorded_uses_are_kept_until_the_database_can_be_written(
-    client: Client, alice: Person, rows: Reader, uses: LastSeen
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    uses: LastSeen,
+    acme: UUID,
 ) -> None:
     token = client.bind(alice)["token"]
     rows(AGE_BY_AN_HOUR)
-    uses.note(digest_of(token))
+    uses.note(acme, digest_of(token))
     rows("ALTER TABLE login_sessions RENAME COLUMN seen_at TO lost")
     with capture_logs() as logs:
         uses.write()
@@ -120,7 +157,9 @@ def test_recorded_uses_are_kept_until_the_database_can_be_written(
 
 
 def test_unexpected_error_in_a_write_loses_no_recorded_uses(
-    uses: LastSeen, monkeypatch: pytest.MonkeyPatch
+    uses: LastSeen,
+    monkeypatch: pytest.MonkeyPatch,
+    acme: UUID,
 ) -> None:
     """The writer thread continues after the error."""
 
@@ -128,13 +167,13 @@ def test_unexpected_error_in_a_write_loses_no_recorded_uses(
         raise RuntimeError("a surprise")
 
     monkeypatch.setattr(using, "_write", write)
-    uses.note(bytes(32))
+    uses.note(acme, bytes(32))
     with capture_logs() as logs:
         uses.write()
     assert [(one["event"], one["error"]) for one in logs] == [
         ("last_seen_not_written", "RuntimeError")
     ]
-    assert set(uses._moments) == {bytes(32)}
+    assert set(uses._moments) == {(acme, bytes(32))}
 
 
 def test_large_number_of_uses_is_written_in_several_statements(
@@ -143,26 +182,29 @@ def test_large_number_of_uses_is_written_in_several_statements(
     rows: Reader,
     uses: LastSeen,
     monkeypatch: pytest.MonkeyPatch,
+    acme: UUID,
 ) -> None:
     monkeypatch.setattr(using, "AT_ONCE", 2)
     token = client.bind(alice)["token"]
     rows(AGE_BY_AN_HOUR)
     for number in range(4):
-        uses.note(digest_of(str(number)))
-    uses.note(digest_of(token))
+        uses.note(acme, digest_of(str(number)))
+    uses.note(acme, digest_of(token))
     uses.write()
     assert rows(RECENTLY_USED) == [(True, True)]
 
 
 def test_number_of_unwritten_uses_is_bounded(
-    uses: LastSeen, monkeypatch: pytest.MonkeyPatch
+    uses: LastSeen,
+    monkeypatch: pytest.MonkeyPatch,
+    acme: UUID,
 ) -> None:
     monkeypatch.setattr(using, "MOST_UNWRITTEN", 3)
     numbers = iter(range(30))
 
     def note(_: object = None) -> None:
         for number in itertools.islice(numbers, 5):
-            uses.note(bytes([number]))
+            uses.note(acme, bytes([number]))
 
     def refuse(_: object) -> None:
         note()

@@ -1,0 +1,36 @@
+"""Where the rows of each table are stored in a database that is distributed with Citus.
+
+Every node has a copy of a reference table. A tenant table is distributed by `tenant_id`: all rows
+of a tenant are on one node. The coordinator has the other tables, which belong to the platform.
+"""
+
+# Settings and keys that requests of every tenant read, and that change rarely. `app_claims` belongs
+# to them because the claims of several tenants to an appid are compared.
+REFERENCE_TABLES = (
+    "tenants",
+    "wechat_apps",
+    "app_claims",
+    "operators",
+    "signing_keys",
+    "key_proofs",
+)
+# In the order in which foreign keys refer to them.
+TENANT_TABLES = (
+    "users",
+    "phones",
+    "merges",
+    "social_accounts",
+    "session_keys",
+    "login_sessions",
+    "code_exchanges",
+    "audit_events",
+    "wechat_pushes",
+    "people_imports",
+    "wechat_access_tokens",
+    "verification_budgets",
+    "answer_times",
+    "daily_counts",
+    "daily_failures",
+    "minute_counts",
+    "minute_failures",
+)
