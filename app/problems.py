@@ -30,7 +30,7 @@ from app.errors import (
     as_failure,
 )
 from app.errors.severity import severity_of
-from app.errors.sqlstates import database_facts
+from app.errors.sqlstates import database_facts, violated_constraint
 from app.languages import accepted_language, all_translated, field_messages, speaking, spoken
 from app.wechat import WeChatError
 
@@ -179,7 +179,7 @@ def _is_app_gone(error: Exception) -> bool:
     cause = error.orig if isinstance(error, IntegrityError) else error
     if not isinstance(cause, psycopg.errors.ForeignKeyViolation):
         return False
-    return (cause.diag.constraint_name or "").endswith("_tenant_id_appid_wechat_apps")
+    return (violated_constraint(cause) or "").endswith("_tenant_id_appid_wechat_apps")
 
 
 def _of_http(error: HTTPException) -> Failure:

@@ -1,7 +1,13 @@
 """SQLSTATE and constraint of a database error. Neither contains a value of a row."""
 
+import re
+
 import psycopg
 
+# The name of a constraint in a message. All constraints are named by this convention.
+CONSTRAINT = re.compile(r"\b(?:ck|fk|pk|uq)_\w+")
+# What Citus appends to a constraint name: the number of the shard.
+SHARD = re.compile(r"_\d{6,}$")
 # PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
 AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
 
@@ -9,6 +15,23 @@ AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining co
 def is_at_connection_limit(error: BaseException) -> bool:
     """Return whether PostgreSQL rejected the connection because of its connection limit."""
     return any(text in str(error) for text in AT_CONNECTION_LIMIT)
+
+
+def violated_constraint(error: BaseException | None) -> str | None:
+    """Return the name of the constraint that a statement violated, or None for other errors.
+
+    `error` is an exception of psycopg, or one of SQLAlchemy that wraps it. In a distributed
+    database, the name ends with the number of a shard, and an error of another node has it in its
+    message only.
+    """
+    origin = getattr(error, "orig", None) or error
+    if not isinstance(origin, psycopg.Error):
+        return None
+    name = origin.diag.constraint_name
+    if name is None and isinstance(origin, psycopg.IntegrityError):
+        found = CONSTRAINT.search(origin.diag.message_primary or "")
+        name = found and found[0]
+    return name and SHARD.sub("", name)
 
 
 def database_facts(error: BaseException | None) -> dict[str, str]:
@@ -22,5 +45,5 @@ def database_facts(error: BaseException | None) -> dict[str, str]:
     state = origin.sqlstate
     if state is None and is_at_connection_limit(origin):
         state = psycopg.errors.TooManyConnections.sqlstate
-    facts = {"sqlstate": state, "constraint": origin.diag.constraint_name}
+    facts = {"sqlstate": state, "constraint": violated_constraint(origin)}
     return {name: fact for name, fact in facts.items() if fact is not None}

@@ -18,6 +18,7 @@ from app.errors import (
     AppUnknown,
     TenantDisabled,
 )
+from app.errors.sqlstates import violated_constraint
 from app.models import SessionLimit, Tenant, WeChatApp
 from app.not_given import NOT_GIVEN, NotGiven
 from app.services import audit
@@ -27,7 +28,7 @@ from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import get_tenant
 from app.services.cache.registry import caches
 from app.services.cache.session_cache import app_subject
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 
 # An appid in a request. Apps that were added before `NEW_APPID` was required may differ from it.
 APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -153,7 +154,7 @@ def add_app(tenant_slug: str, new: NewApp, actor: audit.Actor = audit.OPERATOR) 
         with transaction() as db:
             _insert_app(db, get_tenant(db, tenant_slug).id, new, actor)
     except IntegrityError as error:
-        if violated(error) != "pk_wechat_apps":
+        if violated_constraint(error) != "pk_wechat_apps":
             raise
         raise AppExists if _is_of(tenant_slug, new.appid) else AppTaken from None
 

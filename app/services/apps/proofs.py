@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AppClaimChanged, AppClaimClosed
+from app.errors.sqlstates import violated_constraint
 from app.models import AppClaim, Tenant, WeChatApp
 from app.not_given import NOT_GIVEN
 from app.services import audit
@@ -21,7 +22,7 @@ from app.services.apps.claims import ClaimedSecret, lock_claim, take_secret
 from app.services.apps.errcode_advice import CLAIM_ADVICE
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.wechat_calls import proof_client
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 
 
 def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
@@ -47,7 +48,7 @@ def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
         with transaction() as db:
             activate(db, actor, claimed)
     except IntegrityError as error:
-        if violated(error) != "pk_wechat_apps":
+        if violated_constraint(error) != "pk_wechat_apps":
             raise
         return _store_held_elsewhere(actor, claimed, verdict)
     return verdict

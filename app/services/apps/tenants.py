@@ -10,11 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.errors import TenantExists, TenantUnknown
+from app.errors.sqlstates import violated_constraint
 from app.models import Tenant
 from app.models.columns import new_id
 from app.services import audit
 from app.services.database.paging import CursorPage, Listing, Page, read_page
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def add_tenant(
             after = {"name": name, "phone_owner_policy": phone_owner_policy}
             audit.record(db, tenant.id, actor, "tenant.added", slug, after=after)
     except IntegrityError as error:
-        if violated(error) == "uq_tenants_slug":
+        if violated_constraint(error) == "uq_tenants_slug":
             raise TenantExists from None
         raise
 

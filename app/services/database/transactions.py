@@ -103,11 +103,6 @@ def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any
     pooled.close()
 
 
-def violated(error: DBAPIError) -> str | None:
-    """Return the name of the constraint that a statement violated, or None for other errors."""
-    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
-
-
 def is_conflict(error: DBAPIError) -> bool:
     """Return whether a concurrent transaction caused the error, so that a retry can succeed."""
     return isinstance(error.orig, CONFLICTS)

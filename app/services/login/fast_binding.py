@@ -67,6 +67,7 @@ class BindingState:
     was_never_bound: bool
     first_day: datetime
     user: Profile | None
+    user_last_login_at: datetime | None
     registers: bool = False
 
 
@@ -114,14 +115,15 @@ def _read_state(
     row = db.execute(with_session_limit(READ_BINDING, limit), where).fetchone()
     if row is None:
         return None
-    user_id, openid, unionid, nickname, avatar_url, joins, created_at, policy, active, *user = row
+    user_id, openid, unionid, nickname, avatar_url, joins, created_at, policy, *of_owner = row
+    active, last_login_at, *user = of_owner
     owner = profile_from_row(user) if user[0] else None
     if user_id is not None:
         return None
     if owner and (owner.status == "merged" or policy != "bind" or (limit and active >= limit)):
         return None
     profile = AccountProfile(nickname, avatar_url)
-    return BindingState(openid, unionid, profile, joins, created_at, owner)
+    return BindingState(openid, unionid, profile, joins, created_at, owner, last_login_at)
 
 
 def _decide(
@@ -175,6 +177,7 @@ def _values(
         "country_code": binding.number.country_code,
         "appid": context.app.appid,
         "session_limit": context.app.session_limit or 0,
+        "user_last_login_at": state.user_last_login_at,
         "ip": context.device.ip,
         "moment": moment,
         **event("bound", action=bound, subject=account_id),

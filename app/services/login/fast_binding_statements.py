@@ -7,7 +7,7 @@ raises UniqueViolation. The parameters are those of `fast_binding._values`.
 """
 
 from app.services.audit import event_cte
-from app.services.login.fast_statements import FITS_SESSION_LIMIT, PERSON_COLUMNS
+from app.services.login.fast_statements import NO_OTHER_LOGIN, PERSON_COLUMNS
 from app.services.sessions.sessions import BOUND_SESSION_COLUMNS
 
 # The account, and the owner of the phone number as `person`.
@@ -79,13 +79,12 @@ WITH {LOCK_ACCOUNT}, phone AS (
     SELECT phones.user_id FROM phones, account
     WHERE tenant_id = %(tenant_id)s AND number_index = %(number_index)s AND user_id = %(user_id)s
     FOR UPDATE OF phones
-), owner AS (
-    SELECT users.id AS user_id FROM users, phone
-    WHERE users.tenant_id = %(tenant_id)s AND users.id = phone.user_id
-        AND status = 'active' AND erase_after IS NULL
-    FOR NO KEY UPDATE OF users
 ), its_user AS MATERIALIZED (
-    SELECT user_id FROM owner WHERE {FITS_SESSION_LIMIT}
+    SELECT person.id AS user_id FROM users AS person, phone
+    WHERE person.tenant_id = %(tenant_id)s AND person.id = phone.user_id
+        AND status = 'active' AND erase_after IS NULL
+        AND {NO_OTHER_LOGIN}
+    FOR NO KEY UPDATE OF person
 ), {_lock_session("its_user")}, user_updated AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
     WHERE tenant_id = %(tenant_id)s AND id = %(user_id)s AND EXISTS (SELECT FROM its_session)

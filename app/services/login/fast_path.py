@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from app.clock import now
+from app.errors.sqlstates import violated_constraint
 from app.models import Measure
 from app.models.columns import new_id
 from app.services import audit
@@ -57,8 +58,9 @@ ATTEMPTS = 2
 class LoginState:
     """The state that a login reads: a social account, its user, and the user's active sessions.
 
-    `active_sessions` counts the sessions in the app, up to the session limit. `unionid` is the
-    unionid of the account after this login. A new account is not yet in the database.
+    `active_sessions` counts the sessions in the app, up to the session limit. `last_login_at` is
+    the user's. `unionid` is the unionid of the account after this login. A new account is not yet
+    in the database.
     """
 
     account_id: UUID
@@ -68,6 +70,7 @@ class LoginState:
     is_new: bool = False
     unionid_is_new: bool = False
     active_sessions: int = 0
+    last_login_at: datetime | None = None
 
     @property
     def user_id(self) -> UUID | None:
@@ -105,7 +108,7 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
                 if _write(db, state, _values(request, exchanged, state, moment)).fetchone() is None:
                     return None
             except CONFLICTS as conflict:
-                if conflict.diag.constraint_name == CODE_CONSTRAINT:
+                if violated_constraint(conflict) == CODE_CONSTRAINT:
                     raise CodeAlreadyExchanged from None
                 continue
             _count(request.app.appid, state, moment)
@@ -149,7 +152,8 @@ def _read_state(
     if row is None:
         nameless = AccountProfile(None, None)
         return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
-    account_id, stored_unionid, nickname, avatar_url, user_id, active_sessions, *profile = row
+    account_id, stored_unionid, nickname, avatar_url, user_id, *of_user = row
+    active_sessions, last_login_at, *profile = of_user
     unionid = identity.unionid or stored_unionid
     return LoginState(
         account_id,
@@ -158,6 +162,7 @@ def _read_state(
         profile_from_row(profile) if user_id else None,
         unionid_is_new=unionid != stored_unionid,
         active_sessions=active_sessions,
+        last_login_at=last_login_at,
     )
 
 
@@ -205,6 +210,7 @@ def _values(
         "user_id": state.user_id,
         "client_sent_nickname": _client_sent_nickname(request),
         "session_limit": app.session_limit or 0,
+        "user_last_login_at": state.last_login_at,
         "ip": device.ip,
         "moment": moment,
         **(_event_values(app, device, state) if state.is_registered else {}),

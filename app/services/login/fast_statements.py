@@ -13,17 +13,17 @@ from app.services.sessions.sessions import SESSION_COLUMNS
 from app.services.social_accounts.session_keys import KEEP_KEY
 from app.services.users.users import PROFILE_COLUMNS
 
-# The number of active sessions in the app, the phone and the profile of the user `person`. Sessions
-# are counted up to the session limit only. ORDER BY keeps the planner from a sequential scan, which
-# it would choose where few users have most of the sessions. The limit is part of the SQL text: with
-# a parameter, PostgreSQL would plan each execution.
+# The number of active sessions in the app, the last login, the phone and the profile of the user
+# `person`. Sessions are counted up to the session limit only. ORDER BY keeps the planner from a
+# sequential scan, which it would choose where few users have most of the sessions. The limit is
+# part of the SQL text: with a parameter, PostgreSQL would plan each execution.
 PERSON_COLUMNS = f"""
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
         WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
             AND {BOUND_AND_ACTIVE}
         ORDER BY refresh_expires_at LIMIT {{session_limit}}
-    ) AS active),
+    ) AS active), person.last_login_at,
     phone.id, phone.number_sealed, phone.country_code,
     {", ".join(f"person.{name}" for name in PROFILE_COLUMNS)}
 """  # noqa: S608 - of constants
@@ -37,13 +37,11 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """  # noqa: S608 - of constants
 
-# The condition on the row of a locked user that another session fits the session limit.
-# `count_active_sessions` takes a new snapshot after the lock, so it also counts the sessions of the
-# logins that this login waited for.
-FITS_SESSION_LIMIT = """
-CASE WHEN %(session_limit)s > 0
-    THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s) < %(session_limit)s
-    ELSE true END
+# The condition on the row of the locked user `person` that the number of sessions which the login
+# has read is still right. Every login locks the user's row and changes `last_login_at` before it
+# opens or binds a session. PostgreSQL checks the condition again on the row that it has waited for.
+NO_OTHER_LOGIN = """
+(%(session_limit)s = 0 OR person.last_login_at IS NOT DISTINCT FROM %(user_last_login_at)s)
 """
 
 # Insert a session of the social account in `login_account`, with the columns of `session_row`.
@@ -57,7 +55,7 @@ RETURNING id
 # Check all conditions of the decision again on the locked rows: another transaction may have
 # changed a row while this login waited for the lock. Every login locks the account before the user.
 LOG_IN_KNOWN = f"""
-WITH locked AS (
+WITH login_account AS MATERIALIZED (
     SELECT account.id, account.user_id
     FROM social_accounts AS account
     JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
@@ -66,9 +64,8 @@ WITH locked AS (
         AND account.unionid IS NOT DISTINCT FROM %(unionid)s
         AND (account.nickname <> '' OR NOT %(client_sent_nickname)s)
         AND person.status = 'active' AND person.erase_after IS NULL
+        AND {NO_OTHER_LOGIN}
     FOR NO KEY UPDATE OF account, person
-), login_account AS MATERIALIZED (
-    SELECT id, user_id FROM locked WHERE {FITS_SESSION_LIMIT}
 ), account_updated AS (
     UPDATE social_accounts SET last_login_at = %(moment)s
     WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM login_account)

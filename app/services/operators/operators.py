@@ -16,11 +16,12 @@ from app.errors import (
     SelfChangeRefused,
     SelfResetRefused,
 )
+from app.errors.sqlstates import violated_constraint
 from app.models import Operator, Tenant
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 from app.services.operators.listed_operators import ShownOperator, show_operator
 from app.services.operators.locks import lock_operator, refuse_last_platform_operator
 from app.services.operators.one_time_codes import remove_codes
@@ -57,7 +58,7 @@ def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str 
             db.add(operator)
             _record(db, actor, "operator.invited", operator, after={"role": role})
     except IntegrityError as error:
-        if violated(error) == "uq_operators_email":
+        if violated_constraint(error) == "uq_operators_email":
             raise OperatorExists from None
         raise
     return invitation

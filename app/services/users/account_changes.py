@@ -6,10 +6,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import AccountExists, UserUnknown
+from app.errors.sqlstates import violated_constraint
 from app.models import PasswordTry, User
 from app.services import audit
 from app.services.apps.tenants import get_tenant
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 from app.services.passwords.login_throttling import attempts_of_accounts
 from app.text_cleaning import account_name
 
@@ -34,6 +35,6 @@ def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
             user.account = account_name(account)
             audit.record(db, tenant.id, audit.OPERATOR, "user.account_changed", user_id)
     except IntegrityError as error:
-        if violated(error) == "uq_users_tenant_id_account":
+        if violated_constraint(error) == "uq_users_tenant_id_account":
             raise AccountExists from None
         raise

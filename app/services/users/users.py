@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AccountExists, PhoneTaken, TokenInvalid, UserDisabled
+from app.errors.sqlstates import violated_constraint
 from app.models import Phone, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
 from app.services.database.stale_reads import CaughtUpReads
-from app.services.database.transactions import transaction, violated
+from app.services.database.transactions import transaction
 from app.services.passwords.hashing import hash_in_turn
 from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.strength import require_user_password
@@ -231,7 +232,7 @@ def add_user(
             audit.record(db, tenant.id, actor, "user.added", user.id, after=after)
             return user.id
     except IntegrityError as error:
-        raise REFUSALS.get(violated(error) or "", error) from None
+        raise REFUSALS.get(violated_constraint(error) or "", error) from None
 
 
 def _hash_strong_password(tenant_slug: str, password: str, known: Sequence[str | None]) -> str:

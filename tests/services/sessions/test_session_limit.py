@@ -237,12 +237,12 @@ def test_concurrent_logins_by_code_stay_within_the_session_limit(
 def test_login_counts_a_session_that_was_committed_while_it_waited_for_a_lock(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The login's statement begins before the other session exists, and counts after the lock."""
+    """The login has read the sessions before the other login, and notices it after the lock."""
     set_limit(app, 2)
     token, code = client.bind(alice)["token"], alice.wx_login()
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with ThreadPoolExecutor() as pool, psycopg.connect(url) as other:
-        other.execute("UPDATE users SET level = 7")
+        other.execute("UPDATE users SET last_login_at = now()")
         answering = pool.submit(client.post, "login", code=code)
         until_waiting_for_a_lock(rows)
         copy_session(rows, token, 1)
