@@ -24,6 +24,7 @@ from app.models.operator_recovery_code import OperatorRecoveryCode
 from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
 from app.models.phone import Phone
+from app.models.platform_audit_event import PlatformAuditEvent
 from app.models.schema_compatibility import SchemaCompatibility
 from app.models.session_key import SessionKey
 from app.models.session_limit import DEFAULT_SESSION_LIMIT, SessionLimit
@@ -67,6 +68,7 @@ __all__ = [
     "OperatorSession",
     "PasswordTry",
     "Phone",
+    "PlatformAuditEvent",
     "SchemaCompatibility",
     "SessionKey",
     "SessionLimit",

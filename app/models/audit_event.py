@@ -1,4 +1,4 @@
-"""The audit log. A trigger prevents changes of its events.
+"""The audit log of the tenants. A trigger prevents changes of its events.
 
 Only retention and erasure may bypass the trigger (docs/decisions/0013): they delete events after
 the tenant's retention period, clear IP addresses, and replace details by `impersonal_details`.
@@ -7,7 +7,7 @@ the tenant's retention period, clear IP addresses, and replace details by `imper
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,18 +15,10 @@ from app.extensions import Model
 from app.models.columns import Id, Made, one_of
 
 
-class AuditEvent(Model):
-    __tablename__ = "audit_events"
-    __table_args__ = (
-        one_of("actor_kind", "user", "operator", "wechat", "system"),
-        Index(None, "tenant_id", "id"),
-        Index(None, "tenant_id", "actor_id", "id"),
-        Index(None, "tenant_id", "subject", "id"),
-        Index(None, "tenant_id", "action", "id"),
-    )
+class EventColumns:
+    """The columns that the audit logs of the tenants and of the platform share."""
 
     id: Mapped[Id]
-    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
     actor_kind: Mapped[str]
     actor_id: Mapped[UUID | None]
     action: Mapped[str]
@@ -34,3 +26,27 @@ class AuditEvent(Model):
     ip: Mapped[str | None]
     details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     created_at: Mapped[Made]
+
+
+def known_actor_kind() -> CheckConstraint:
+    """Return the check constraint of both tables for `actor_kind`."""
+    return one_of("actor_kind", "user", "operator", "wechat", "system")
+
+
+class AuditEvent(EventColumns, Model):
+    """An event of a tenant.
+
+    Rows without a tenant are events of the platform that a process of the previous release has
+    written. A trigger copies them to `platform_audit_events`, and only retention reads them here.
+    """
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        known_actor_kind(),
+        Index(None, "tenant_id", "id"),
+        Index(None, "tenant_id", "actor_id", "id"),
+        Index(None, "tenant_id", "subject", "id"),
+        Index(None, "tenant_id", "action", "id"),
+    )
+
+    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))

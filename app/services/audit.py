@@ -1,4 +1,7 @@
-"""The audit log. An event is written in the transaction of the change."""
+"""The audit logs of the tenants and of the platform, in a table each.
+
+An event is written in the transaction of the change.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +10,11 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import Session
 
-from app.models import AuditEvent
+from app.models import AuditEvent, PlatformAuditEvent
+from app.models.audit_event import EventColumns
 from app.models.columns import new_id
 
 # The columns that a statement of the fast paths inserts.
@@ -37,12 +41,14 @@ SYSTEM = Actor("system")
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
-    """Add an audit event to the caller's transaction.
+    """Add an audit event of a tenant, or of the platform if None, to the caller's transaction.
 
     `details` are ids, counts, settings and reasons. They contain no secret and nothing that
     identifies a person: no account, name, phone number or search text, not even masked.
     """
-    db.add(AuditEvent(**_event_row(tenant_id, actor, action, subject, **details)))
+    row = _event_row(actor, action, subject, **details)
+    of_platform = tenant_id is None
+    db.add(PlatformAuditEvent(**row) if of_platform else AuditEvent(tenant_id=tenant_id, **row))
 
 
 def event_cte(name: str, source: str) -> str:
@@ -59,15 +65,19 @@ def event_parameters(
     name: str, tenant_id: UUID, actor: Actor, action: str, subject: object
 ) -> dict[str, Any]:
     """Return the parameters of `event_cte` for an event without details."""
-    row = {"id": new_id(), **_event_row(tenant_id, actor, action, subject)}
+    row = {"id": new_id(), "tenant_id": tenant_id, **_event_row(actor, action, subject)}
     row["details"] = Jsonb(row["details"])
     return {f"{name}_{column}": row[column] for column in EVENT_COLUMNS}
 
 
-def of_tenant(tenant_id: UUID | None) -> ColumnElement[bool]:
-    """Return the condition for the events of a tenant, or of the platform if None."""
-    column = AuditEvent.tenant_id
-    return column.is_(None) if tenant_id is None else column == tenant_id
+def log_of(tenant_id: UUID | None) -> tuple[type[EventColumns], ColumnElement[bool]]:
+    """Return the table with the events of a tenant, or of the platform if None.
+
+    The condition selects the events of the tenant. It is true for the platform.
+    """
+    if tenant_id is None:
+        return PlatformAuditEvent, true()
+    return AuditEvent, AuditEvent.tenant_id == tenant_id
 
 
 def first_id(moment: datetime, off: timedelta = timedelta()) -> UUID:
@@ -79,11 +89,8 @@ def first_id(moment: datetime, off: timedelta = timedelta()) -> UUID:
     return UUID(int=milliseconds << 80)
 
 
-def _event_row(
-    tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
-) -> dict[str, Any]:
+def _event_row(actor: Actor, action: str, subject: object, **details: Any) -> dict[str, Any]:
     return {
-        "tenant_id": tenant_id,
         "actor_kind": actor.kind,
         "actor_id": actor.id,
         "action": action,

@@ -3,7 +3,7 @@
 Simultaneous runs share the work: rows that another run has locked are skipped.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +23,7 @@ from app.models import (
     LoginSession,
     OperatorSession,
     PasswordTry,
+    PlatformAuditEvent,
     SessionKey,
     SigningKey,
     SocialAccount,
@@ -31,6 +32,7 @@ from app.models import (
     UserImport,
     WeChatPush,
 )
+from app.models.audit_event import EventColumns
 from app.models.columns import first_id_of
 from app.services import audit
 from app.services.apps.claims import abandoned_claims
@@ -57,8 +59,8 @@ IMPORTS_KEPT = timedelta(days=90)
 HANDLED_PUSHES_KEPT = timedelta(days=30)
 # Pushes of events without a handler, which an operator may read.
 UNHANDLED_PUSHES_KEPT = timedelta(days=90)
-# For audit events without a tenant.
-PLATFORM_AUDIT_DAYS = 1095
+# For audit events of the platform.
+PLATFORM_EVENTS_KEPT = timedelta(days=1095)
 
 Condition = ColumnElement[bool]
 # A description for the log, and an iterator that does the work and yields the count of each batch.
@@ -169,7 +171,7 @@ def _remove_few(table: Any, key: Any, *which: Condition) -> int:
 
 
 def _allowed(db: Session, table: Any) -> Any:
-    return allow_audit_changes(db) if table is AuditEvent else nullcontext()
+    return allow_audit_changes(db) if issubclass(table, EventColumns) else nullcontext()
 
 
 def _visitors() -> Iterator[Due]:
@@ -211,11 +213,14 @@ def _audit_events() -> Iterator[Due]:
     """Yield, per tenant, the rule for old audit events, by the same clock as the trigger."""
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
-    for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:
-        age = timedelta(days=days)
-        of_tenant, was_made = AuditEvent.tenant_id == tenant_id, first_id_of(now() - age)
-        outdated = AuditEvent.created_at < func.now() - age
-        yield Due(outdated, (of_tenant, AuditEvent.id < was_made))
+    # The previous release writes events of the platform without a tenant.
+    yield _old_events(AuditEvent, PLATFORM_EVENTS_KEPT, AuditEvent.tenant_id.is_(None))
+    for tenant_id, days in kept:
+        yield _old_events(AuditEvent, timedelta(days=days), AuditEvent.tenant_id == tenant_id)
+
+
+def _old_events(table: type[EventColumns], age: timedelta, *which: Condition) -> Due:
+    return Due(table.created_at < func.now() - age, (*which, table.id < first_id_of(now() - age)))
 
 
 def _pushes() -> Iterator[Due]:
@@ -259,14 +264,6 @@ def _signing_keys() -> Iterator[Due]:
     yield Due(is_succeeded)
 
 
-def _code_exchanges() -> Iterator[Due]:
-    yield Due(CodeExchange.asked_at < now() - CODE_RETENTION)
-
-
-def _password_tries() -> Iterator[Due]:
-    yield Due(PasswordTry.forgotten_at < now())
-
-
 def _operator_sessions() -> Iterator[Due]:
     ended_before = now() - SESSIONS_KEPT
     ended = func.coalesce(OperatorSession.ended_at, OperatorSession.expires_at) < ended_before
@@ -280,21 +277,24 @@ def _people_imports() -> Iterator[Due]:
     yield Due(or_(expired, UserImport.expires_at < now() - IMPORTS_KEPT))
 
 
-def _idempotent_requests() -> Iterator[Due]:
-    yield Due(IdempotentRequest.asked_at < now() - KEPT_FOR)
-
-
-RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
+RULES: dict[str, tuple[Any, Callable[[], Iterable[Due]]]] = {
     "visitors": (SocialAccount, _visitors),
     "sessions": (LoginSession, _sessions),
     "audit_events": (AuditEvent, _audit_events),
+    "platform_audit_events": (
+        PlatformAuditEvent,
+        lambda: [_old_events(PlatformAuditEvent, PLATFORM_EVENTS_KEPT)],
+    ),
     "pushes": (WeChatPush, _pushes),
     "session_keys": (SessionKey, _session_keys),
     "signing_keys": (SigningKey, _signing_keys),
-    "code_exchanges": (CodeExchange, _code_exchanges),
-    "password_tries": (PasswordTry, _password_tries),
+    "code_exchanges": (CodeExchange, lambda: [Due(CodeExchange.asked_at < now() - CODE_RETENTION)]),
+    "password_tries": (PasswordTry, lambda: [Due(PasswordTry.forgotten_at < now())]),
     "operator_sessions": (OperatorSession, _operator_sessions),
     "people_imports": (UserImport, _people_imports),
-    "app_claims": (AppClaim, lambda: iter([Due(abandoned_claims())])),
-    "idempotent_requests": (IdempotentRequest, _idempotent_requests),
+    "app_claims": (AppClaim, lambda: [Due(abandoned_claims())]),
+    "idempotent_requests": (
+        IdempotentRequest,
+        lambda: [Due(IdempotentRequest.asked_at < now() - KEPT_FOR)],
+    ),
 }

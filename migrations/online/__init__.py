@@ -8,7 +8,7 @@ The next `db upgrade` runs the revision from its beginning. So a revision calls 
 changes before them must be repeatable, for example `op.add_column(…, if_not_exists=True)`.
 """
 
-from migrations.online.batches import delete_in_batches, update_in_batches
+from migrations.online.batches import copy_in_batches, delete_in_batches, update_in_batches
 from migrations.online.constraints import add_check, add_foreign_key, add_unique, set_not_null
 from migrations.online.indexes import create_index, drop_index
 from migrations.online.locks import lock_tables
@@ -19,6 +19,7 @@ __all__ = [
     "add_foreign_key",
     "add_unique",
     "commit",
+    "copy_in_batches",
     "create_index",
     "delete_in_batches",
     "drop_index",

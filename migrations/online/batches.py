@@ -1,7 +1,7 @@
-"""Changes of many rows, in batches that requests do not wait for long."""
+"""Changes and copies of many rows, in batches that requests do not wait for long."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from alembic import op
@@ -40,6 +40,25 @@ def delete_in_batches(table: str, where: str, *, key: str = "id") -> int:
     """Delete the rows that match `where`, like `update_in_batches`."""
     statement = f"DELETE FROM {table} WHERE {{page}} AND ({where})"  # noqa: S608
     return _run(table, statement, key, "true", {})
+
+
+def copy_in_batches(
+    source: str,
+    target: str,
+    columns: Sequence[str],
+    where: str = "true",
+    *,
+    key: str = "id",
+    within: str = "true",
+) -> int:
+    """Copy the rows that match `where` to another table, like `update_in_batches`.
+
+    Rows that the other table has already are left out, so the copying can be repeated.
+    """
+    listed = ", ".join(columns)
+    rows = f"SELECT {listed} FROM {source} WHERE {{page}} AND ({where})"  # noqa: S608
+    statement = f"INSERT INTO {target} ({listed}) {rows} ON CONFLICT DO NOTHING"
+    return _run(source, statement, key, within, {})
 
 
 def _run(table: str, statement: str, key: str, within: str, settings: Mapping[str, str]) -> int:

@@ -23,7 +23,8 @@ from migrations.online.transactions import MigrationStopped, is_new_database, sa
 LOCK_ORDER = (
     *("idempotent_requests", "operators", "operator_sessions", "operator_recovery_codes"),
     *("people_imports", "wechat_pushes", "login_sessions", "social_accounts", "phones", "users"),
-    *("audit_events", "code_exchanges", "session_keys", "password_tries", "merges"),
+    *("audit_events", "platform_audit_events", "code_exchanges", "session_keys"),
+    *("password_tries", "merges"),
     *("daily_counts", "daily_failures", "answer_times", "minute_counts", "minute_failures"),
     *("wechat_access_tokens", "app_claims"),
     *("verification_budgets", "wechat_apps", "tenants", "signing_keys", "key_proofs"),

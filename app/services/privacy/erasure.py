@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -130,6 +130,6 @@ def allow_audit_changes(db: Session) -> Iterator[None]:
     The trigger then permits three changes: deleting old events, clearing IP addresses, and
     replacing details by `impersonal_details`. It rejects all others.
     """
-    db.execute(select(func.set_config("wxpass.retention", "on", True)))
+    db.execute(text("SET LOCAL wxpass.retention = 'on'"))
     yield
-    db.execute(select(func.set_config("wxpass.retention", "off", True)))
+    db.execute(text("SET LOCAL wxpass.retention = 'off'"))

@@ -27,7 +27,7 @@ def list_events(
     if action is not None:
         wanted = wanted.where(AuditEvent.action == action)
     if since is not None:
-        wanted = wanted.where(*happened_since(since))
+        wanted = wanted.where(*happened_since(AuditEvent, since))
 
     def read(db: Session) -> Sequence[AuditEvent]:
         of_tenant = AuditEvent.tenant_id == get_tenant(db, tenant_slug).id

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
 
-from app.models import AuditEvent, Operator
-from app.services.audit import Actor, first_id, of_tenant
+from app.models import Operator
+from app.models.audit_event import EventColumns
+from app.services.audit import Actor, first_id, log_of
 from app.services.database.paging import (
     CursorPage,
     Listing,
@@ -73,8 +74,9 @@ def list_service_audit(
 def _page(
     actor: Actor, tenant_id: UUID | None, query: AuditQuery, cursor_page: CursorPage
 ) -> Page[ListedEvent]:
+    events, _ = log_of(tenant_id)
     rows = events_of(tenant_id).where(*_wanted(tenant_id, query))
-    listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
+    listing = Listing(rows, events.id, f"audit:{tenant_id}:{query}")
     return read_list(actor, tenant_id, lambda db: read_page(db, listing, cursor_page, shown_event))
 
 
@@ -95,47 +97,48 @@ def offset_page_of_service_audit(
 def _offset_page(
     actor: Actor, tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage
 ) -> Page[ListedEvent]:
+    events, of_tenant = log_of(tenant_id)
     # Ids contain the time of the insert, so they sort like `created_at`.
-    orders = {"created_at": AuditEvent.id}
-    listing = OffsetListing(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
+    orders = {"created_at": events.id}
+    wanted = (of_tenant, *_wanted(tenant_id, query))
+    listing = OffsetListing(events_of(tenant_id), events.id, wanted, orders)
     return read_list(
         actor, tenant_id, lambda db: read_offset_page(db, listing, offset_page, shown_event)
     )
 
 
 def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [of_tenant(tenant_id)]
+    events, _ = log_of(tenant_id)
+    wanted: list[ColumnElement[bool]] = []
     for column in ("action", "actor_kind", "subject"):
         if (value := getattr(query, column)) is not None:
-            wanted.append(getattr(AuditEvent, column) == value)
+            wanted.append(getattr(events, column) == value)
     if query.actor_email is not None:
         who = select(Operator.id).where(Operator.email == email_name(query.actor_email))
-        wanted += [
-            AuditEvent.actor_kind == "operator",
-            AuditEvent.actor_id == who.scalar_subquery(),
-        ]
+        by_operator = events.actor_kind == "operator"
+        wanted += [by_operator, events.actor_id == who.scalar_subquery()]
     if query.since is not None:
-        wanted += happened_since(query.since)
+        wanted += happened_since(events, query.since)
     if query.until is not None:
         last = first_id(query.until, LONGEST_TRANSACTION)
-        wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
+        wanted += [events.created_at < query.until, events.id < last]
     return wanted
 
 
-def happened_since(moment: datetime) -> Sequence[ColumnElement[bool]]:
+def happened_since(events: type[EventColumns], moment: datetime) -> Sequence[ColumnElement[bool]]:
     """Return the conditions for the events since a time. The one on the id is found by index."""
     first = first_id(moment, -LONGEST_TRANSACTION)
-    return AuditEvent.created_at >= moment, AuditEvent.id >= first
+    return events.created_at >= moment, events.id >= first
 
 
-def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
+def events_of(tenant_id: UUID | None) -> Select[EventColumns, str | None]:
     """Select the events of a tenant or the platform, with the e-mail addresses of operators."""
-    by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
-    rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
-    return rows.where(of_tenant(tenant_id))
+    events, of_tenant = log_of(tenant_id)
+    by_operator = (events.actor_kind == "operator") & (Operator.id == events.actor_id)
+    return select(events, Operator.email).outerjoin(Operator, by_operator).where(of_tenant)
 
 
-def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
+def shown_event(event: EventColumns, actor_email: str | None) -> ListedEvent:
     """Return an event with the e-mail address of its operator."""
     return ListedEvent(
         event.id,

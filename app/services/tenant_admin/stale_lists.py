@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.models import AuditEvent
 from app.services import audit
 from app.services.database.replica import find_replica
 from app.services.database.stale_reads import (
@@ -48,9 +47,10 @@ def _has_changed_something(actor: audit.Actor, tenant_id: UUID | None) -> Column
     The event is written in the transaction of the change, so it is visible as soon as the change
     is, to every process.
     """
+    events, of_tenant = audit.log_of(tenant_id)
     return exists().where(
-        audit.of_tenant(tenant_id),
-        AuditEvent.actor_kind == actor.kind,
-        AuditEvent.actor_id == actor.id,
-        AuditEvent.id >= audit.first_id(now() - OWN_CHANGES),
+        of_tenant,
+        events.actor_kind == actor.kind,
+        events.actor_id == actor.id,
+        events.id >= audit.first_id(now() - OWN_CHANGES),
     )
