@@ -213,10 +213,10 @@ def _audit_events() -> Iterator[Due]:
     """Yield, per tenant, the rule for old audit events, by the same clock as the trigger."""
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
-    # The previous release writes events of the platform without a tenant.
-    yield _old_events(AuditEvent, PLATFORM_EVENTS_KEPT, AuditEvent.tenant_id.is_(None))
     for tenant_id, days in kept:
         yield _old_events(AuditEvent, timedelta(days=days), AuditEvent.tenant_id == tenant_id)
+    # The previous release writes events of the platform without a tenant.
+    yield _old_events(AuditEvent, PLATFORM_EVENTS_KEPT, AuditEvent.tenant_id.is_(None))
 
 
 def _old_events(table: type[EventColumns], age: timedelta, *which: Condition) -> Due:

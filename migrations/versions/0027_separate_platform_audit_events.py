@@ -53,7 +53,10 @@ BEGIN
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$
-"""
+"""  # noqa: S608
+COPY_BACK = f"""
+INSERT INTO audit_events ({LISTED}) SELECT {LISTED} FROM {TABLE} ON CONFLICT DO NOTHING
+"""  # noqa: S608
 
 
 def upgrade() -> None:
@@ -111,9 +114,7 @@ def downgrade() -> None:
     lock_tables("audit_events", TABLE)
     op.execute("DROP TRIGGER copy_platform_events ON audit_events")
     # The events since the copying in batches.
-    op.execute(
-        f"INSERT INTO audit_events ({LISTED}) SELECT {LISTED} FROM {TABLE} ON CONFLICT DO NOTHING"
-    )
+    op.execute(COPY_BACK)
     op.drop_table(TABLE)
     op.execute("DROP FUNCTION copy_platform_audit_event()")
     op.execute(GUARD.format(tenant_id="OLD.tenant_id"))

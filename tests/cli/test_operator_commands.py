@@ -58,8 +58,8 @@ def test_operators_reset_of_the_last_platform_admin_requires_even_last(
     assert reset.exit_code == 0
     accept_printed_invitation(app, reset.output)
     assert ops.sign_in("silver-lantern-92").status_code == 200
-    audited = "SELECT actor_kind, actor_id FROM audit_events WHERE action = 'operator.reset'"
-    assert rows(audited) == [("operator", None)]
+    audited = "SELECT actor_kind, actor_id FROM platform_audit_events"
+    assert rows(f"{audited} WHERE action = 'operator.reset'") == [("operator", None)]
 
 
 def test_operators_disable_rejects_the_last_platform_admin(app: Flask, run: Command) -> None:
@@ -87,7 +87,7 @@ def test_operators_remove_codes_allows_sign_in_with_the_password_alone(
         assert find_pending_enrolment(ops_id) is None
     again = run("operators", "remove-codes", OPS, "--yes")
     assert (again.exit_code, "one_time_codes_off" in again.output) == (1, True)
-    assert rows.count("audit_events", "action = 'operator.codes_removed'") == 1
+    assert rows.count("platform_audit_events", "action = 'operator.codes_removed'") == 1
 
 
 @pytest.mark.parametrize("command", ["reset", "remove-codes --yes", "disable", "enable"])

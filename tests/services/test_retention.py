@@ -122,17 +122,24 @@ def test_audit_events_are_kept_for_the_audit_days_of_the_tenant(
     assert kept == [("acme", False), ("globex", False), ("globex", True)]
 
 
-def test_audit_events_without_a_tenant_are_kept_for_three_years(app: Flask, rows: Reader) -> None:
+@pytest.mark.parametrize("table", ["audit_events", "platform_audit_events"])
+def test_audit_events_without_a_tenant_are_kept_for_three_years(
+    app: Flask, rows: Reader, table: str
+) -> None:
+    """The previous release writes events of the platform to the table of the tenants."""
     for days in (1094, 1096):
         rows(
-            "INSERT INTO audit_events (id, actor_kind, action, subject, created_at) VALUES"
+            f"INSERT INTO {table} (id, actor_kind, action, subject, created_at) VALUES"
             " (:id, 'operator', 'old', :days, now() - make_interval(days => :ago))",
             id=UUID(int=new_id().int - (days * 86_400_000 << 80)),
             days=str(days),
             ago=days,
         )
-    assert run_retention_once(app) == {"audit_events": 1}
-    assert rows("SELECT subject FROM audit_events WHERE action = 'old'") == [("1094",)]
+    # A trigger copies an event of the previous release to the table of the platform.
+    kinds = {"audit_events", "platform_audit_events"} if table == "audit_events" else {table}
+    assert run_retention_once(app) == dict.fromkeys(kinds, 1)
+    for kind in kinds:
+        assert rows(f"SELECT subject FROM {kind} WHERE action = 'old'") == [("1094",)]
 
 
 @pytest.mark.parametrize(("age", "is_due"), [(89, False), (91, True)])
@@ -466,9 +473,11 @@ def test_audit_events_identify_users_by_id_only(
 
 
 def test_audit_event_with_an_unknown_actor_kind_is_refused_by_the_database(app: Flask) -> None:
-    refused = pytest.raises(DBAPIError, match="ck_audit_events_actor_kind")
-    with refused, app.app_context(), transaction() as db:
-        audit.record(db, None, audit.Actor("ghost"), "x", "x")
+    for slug, table in (("acme", "audit_events"), (None, "platform_audit_events")):
+        refused = pytest.raises(DBAPIError, match=f"ck_{table}_actor_kind")
+        with refused, app.app_context(), transaction() as db:
+            tenant_id = slug and tenant_id_of(slug)
+            audit.record(db, tenant_id, audit.Actor("ghost"), "x", "x")
 
 
 def test_retention_periods_outside_the_allowed_range_are_refused(run: Run, rows: Reader) -> None:

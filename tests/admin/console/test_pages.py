@@ -139,6 +139,7 @@ def test_every_form_without_a_valid_csrf_token_is_rejected_and_changes_nothing(
 def row_counts(rows: Reader) -> list[tuple[object, ...]]:
     """Return the number of rows in each table that the forms can change."""
     tables = ("audit_events", "operators", "operator_sessions", "tenants", "users", "wechat_apps")
+    tables += ("platform_audit_events",)
     counts = [rows.count(table) for table in tables]
     ended = rows.count("operator_sessions", "ended_at IS NOT NULL")
     return [(*counts, ended, rows.count("people_imports"))]

@@ -95,7 +95,8 @@ def operator(site: Flask, standby: Standby) -> Callable[..., Script]:
 
 def forget_changes(standby: Standby) -> None:
     """Delete the audit events of operators, as if their changes were long ago."""
-    standby.primary("DELETE FROM audit_events WHERE actor_kind = 'operator'")
+    for log in ("audit_events", "platform_audit_events"):
+        standby.primary(f"DELETE FROM {log} WHERE actor_kind = 'operator'")
     standby.catch_up()
 
 

@@ -143,4 +143,4 @@ def test_concurrent_requests_with_one_idempotency_key_create_one_operator(
     replayed = [answer for answer in answers if "Idempotent-Replayed" in answer.headers]
     assert len(replayed) == 7
     assert rows.count("operators", "email = 'new@wxpass.example'") == 1
-    assert rows.count("audit_events", "action = 'operator.invited'") == 2
+    assert rows.count("platform_audit_events", "action = 'operator.invited'") == 2

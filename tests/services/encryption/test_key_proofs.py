@@ -235,7 +235,7 @@ def test_commands_fail_with_wrong_keys_except_keys_check_and_keys_forget(
     assert run(args=["keys", "forget", lost], input="n\n").exit_code == 1
     assert run(args=["keys", "forget", lost, "--yes"]).exit_code == 0
     assert run(args=["apps", "list"]).exit_code == 0
-    assert rows.count("audit_events", "action = 'encryption_key.forgotten'") == 1
+    assert rows.count("platform_audit_events", "action = 'encryption_key.forgotten'") == 1
 
 
 def test_app_secret_encrypted_with_a_forgotten_key_is_reported_and_can_be_replaced(

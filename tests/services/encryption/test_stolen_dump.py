@@ -186,6 +186,7 @@ def test_database_dump_contains_no_secret(story: Story, dump: Callable[[], str])
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
     tables += ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries")
+    tables += ("platform_audit_events",)
     tables += ("operator_recovery_codes", "operator_sessions", "app_claims")
     for table in (*tables, "signing_keys", "key_proofs", "idempotent_requests"):
         assert f"INSERT INTO public.{table} VALUES" in dumped

@@ -53,8 +53,8 @@ from tests.services.metrics.test_count_writer import process
 
 ANN, UNKNOWN = "ann@acme.example", "nobody@acme.example"
 EVENTS = (
-    "SELECT action, actor_kind, actor_id, subject, ip, details ->> 'reason' FROM audit_events"
-    " WHERE action LIKE 'operator.%failed' ORDER BY id"
+    "SELECT action, actor_kind, actor_id, subject, ip, details ->> 'reason'"
+    " FROM platform_audit_events WHERE action LIKE 'operator.%failed' ORDER BY id"
 )
 COUNT = "action LIKE 'operator.%failed'"
 HASHED = re.compile(r"email:[0-9a-f]{32}")
@@ -96,7 +96,7 @@ def test_failed_sign_in_of_a_known_operator_records_operator_and_ip_address(
     events = rows(EVENTS)
     expected = ("operator.sign_in_failed", "operator", ann_id, str(ann_id), "127.0.0.1")
     assert events == [(*expected, "sign_in_wrong")] * 6 + [(*expected, "too_many_tries")]
-    assert rows.count("audit_events", f"{COUNT} AND tenant_id IS NOT NULL") == 0
+    assert rows.count("audit_events", COUNT) == 0
     ops = signed_in(app, "ops@wxpass.example", "platform")
     shown = ops("GET", "/audit?action=operator.sign_in_failed").json["items"]
     assert {one["actor_email"] for one in shown} == {ANN}
@@ -117,7 +117,7 @@ def test_failed_sign_in_with_an_unknown_email_address_records_a_keyed_hash(
     first, second, third = (event[3] for event in events)
     assert HASHED.fullmatch(first)
     assert first == second != third
-    everywhere = str(rows("SELECT e::text FROM audit_events e")) + logged.getvalue()
+    everywhere = str(rows("SELECT e::text FROM platform_audit_events e")) + logged.getvalue()
     for address in (UNKNOWN, "other@acme.example"):
         assert address not in everywhere.lower()
 
@@ -187,7 +187,7 @@ def test_successful_sign_ins_and_invalid_requests_are_not_recorded_as_failures(
     session, totp, _ = enrol(app, ANN)
     with app.app_context():
         remove_own_codes(session, code_of(totp))
-    assert rows.count("audit_events", COUNT) == 0
+    assert rows.count("platform_audit_events", COUNT) == 0
 
 
 def test_failed_sign_in_is_logged_with_the_request_id(
@@ -223,7 +223,7 @@ def test_token_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
     )
 
 
-def test_number_of_failed_sign_in_audit_events_is_limited_during_an_attack(
+def test_number_of_failed_sign_in_platform_audit_events_is_limited_during_an_attack(
     app: Flask,
     ann_id: Any,
     rows: Reader,
@@ -248,8 +248,8 @@ def test_number_of_failed_sign_in_audit_events_is_limited_during_an_attack(
                 sign_in(email, "wrong-password", device)
             if number % 500 == 499:
                 failures.write()
-    known = rows.count("audit_events", f"{COUNT} AND actor_kind = 'operator'")
-    unknown = rows.count("audit_events", f"{COUNT} AND actor_kind = 'system'")
+    known = rows.count("platform_audit_events", f"{COUNT} AND actor_kind = 'operator'")
+    unknown = rows.count("platform_audit_events", f"{COUNT} AND actor_kind = 'system'")
     assert 100 <= known <= 110
     assert 30 <= unknown <= 35
     for bucket in (failures.known, failures.unknown):
@@ -259,8 +259,8 @@ def test_number_of_failed_sign_in_audit_events_is_limited_during_an_attack(
             with suppress(SignInWrong):
                 sign_in(email, "wrong-password", DEVICE)
         failures.write()
-    suppressed = "SELECT sum((details ->> 'suppressed')::int)::int FROM audit_events"
-    assert rows(suppressed) == [(4002 - rows.count("audit_events", COUNT),)]
+    suppressed = "SELECT sum((details ->> 'suppressed')::int)::int FROM platform_audit_events"
+    assert rows(suppressed) == [(4002 - rows.count("platform_audit_events", COUNT),)]
 
 
 def test_failed_sign_in_sends_the_same_sql_for_known_and_unknown_email_addresses(
@@ -280,7 +280,7 @@ def test_failed_sign_in_sends_the_same_sql_for_known_and_unknown_email_addresses
             # The order of the keys, which are hashes, decides which updates are combined.
             asked[email].append(set(sent))
     assert asked[ANN] == asked[UNKNOWN] == asked["invited@acme.example"]
-    assert "audit_events" not in str(asked)
+    assert "platform_audit_events" not in str(asked)
 
 
 def test_concurrent_failed_sign_ins_are_all_kept_in_memory_up_to_a_limit(
@@ -331,7 +331,7 @@ def test_failed_sign_ins_are_written_by_a_background_thread(
         failed_sign_ins.write_regularly(service)
         answer = Script(Client(service), ANN).sign_in("wrong-password")
         assert failure(answer) == (401, "sign_in_wrong")
-        until(lambda: rows.count("audit_events", COUNT))
+        until(lambda: rows.count("platform_audit_events", COUNT))
         with service.extensions["operator_failures"]._writing:
             pass  # Wait until the thread has returned its connection.
     assert [event[2] for event in rows(EVENTS)] == [ann_id]

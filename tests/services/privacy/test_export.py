@@ -64,6 +64,8 @@ WITHOUT_USER_DATA = {
     *("alert_leases", "alert_signals"),
     # Written by migrations, and by jobs of the platform.
     *("schema_compatibility", "job_runs"),
+    # Events of operators, keys and appids, which belong to no tenant.
+    "platform_audit_events",
 }
 
 

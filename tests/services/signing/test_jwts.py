@@ -221,7 +221,7 @@ def test_signing_key_is_published_before_it_signs_and_until_its_last_jwt_expires
     listed = run(args=["jwt-keys", "list"]).output.splitlines()
     assert [line.split("\t")[0] for line in listed] == kids(client)
     assert len(listed) == 2
-    assert rows.count("audit_events", "action = 'signing_key.rotated'") == 2
+    assert rows.count("platform_audit_events", "action = 'signing_key.rotated'") == 2
 
 
 def test_stored_signing_key_is_encrypted(app: Flask, rows: Reader) -> None:

@@ -236,7 +236,7 @@ def test_search_for_an_openid_reads_the_index_of_the_unique_constraint(
 
 
 def test_events_since_a_time_are_found_by_their_ids(app: Flask, scope: TenantScope) -> None:
-    recent = happened_since(now() - timedelta(minutes=1))
+    recent = happened_since(AuditEvent, now() - timedelta(minutes=1))
     of_tenant = AuditEvent.tenant_id == scope.tenant_id
     plan = plan_of(app, select(AuditEvent.action).where(of_tenant, *recent))
     assert re.search(r"Index Cond: .*\bid >= ", plan), plan
