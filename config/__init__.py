@@ -59,7 +59,7 @@ class Config:
     wechat_ca_file: str | None
     database_pool_size: int
     database_pooler: Literal["transaction"] | None
-    database_listen_url: str | None = field(repr=False)
+    database_listen_url: str | None = field(repr=False)  # several are separated by a space
     database_replica_url: str | None = field(repr=False)
     database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int | tuple[Network, ...]
@@ -87,9 +87,14 @@ class Config:
         return algorithm_of(self.jwt_private_key)
 
     @property
+    def listen_urls(self) -> tuple[str, ...]:
+        """The URLs in DATABASE_LISTEN_URL. Those after the first lead to Citus workers."""
+        return tuple((self.database_listen_url or "").split())
+
+    @property
     def direct_database_url(self) -> str:
         """The URL for notifications and migrations, which bypasses a pooler."""
-        return self.database_listen_url or self.database_url
+        return self.listen_urls[0] if self.listen_urls else self.database_url
 
     @property
     def production(self) -> bool:

@@ -57,10 +57,15 @@ def read_database_pooler(environ: Mapping[str, str]) -> Literal["transaction"] |
 
 
 def read_database_listen_url(environ: Mapping[str, str]) -> str | None:
-    """Read DATABASE_LISTEN_URL, an address of the database that bypasses the pooler."""
+    """Read DATABASE_LISTEN_URL: addresses of the database that bypass the pooler.
+
+    Several are separated by one space in the result. Those after the first are of Citus workers.
+    """
     text = read_text(environ, "DATABASE_LISTEN_URL")
     if text:
-        return translate("DATABASE_LISTEN_URL", text)
+        # Docker keeps the quotes of an .env file.
+        text = re.sub(r"^'([^']*)'$", r"\1", text)
+        return " ".join(translate("DATABASE_LISTEN_URL", one) for one in text.split())
     if read_text(environ, "DATABASE_POOLER"):
         refuse("DATABASE_LISTEN_URL", *WHY_LISTEN_URL)
     return None

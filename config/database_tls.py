@@ -32,8 +32,8 @@ def require_database_tls(config: Config, environ: Mapping[str, str]) -> None:
     if not config.production or config.database_tls == "trusted-network":
         return
     _require_tls("DATABASE_URL", config.database_url, environ)
-    if config.database_listen_url is not None:
-        _require_tls("DATABASE_LISTEN_URL", config.database_listen_url, environ)
+    for url in config.listen_urls:
+        _require_tls("DATABASE_LISTEN_URL", url, environ)
     if config.database_replica_url is not None:
         _require_tls("DATABASE_REPLICA_URL", config.database_replica_url, environ)
 

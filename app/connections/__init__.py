@@ -4,16 +4,12 @@ from typing import Any
 
 import psycopg
 from flask import Flask, current_app
-from sqlalchemy import Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.connections.deadlines import (
-    WAIT_SECONDS,
-    DeadlineConnection,
-    ListeningConnection,
-    ReplicaConnection,
-)
+from app.connections.deadlines import WAIT_SECONDS, DeadlineConnection, ReplicaConnection
+from app.connections.direct import DirectAddress
 from app.connections.hosts import CONNECT_SECONDS, Connector
 from app.connections.primary import (
     Primary,
@@ -26,6 +22,7 @@ from app.extensions import REPLICA, db
 __all__ = [
     "CONNECT_SECONDS",
     "DeadlineConnection",
+    "DirectAddress",
     "FairQueue",
     "ReplicaConnection",
     "ReplicaPool",
@@ -42,7 +39,7 @@ WAS_USED = "was_used"
 def init_app(app: Flask) -> None:
     """Register the pool's event listeners, and the connections that bypass a pooler.
 
-    `app.extensions["connect_directly"]` opens a connection for notifications.
+    `app.extensions["direct_addresses"]` opens the connections for notifications, one per node.
     """
     primary = Primary()
     is_pooled = app.config["DATABASE_POOLER"] is not None
@@ -53,7 +50,7 @@ def init_app(app: Flask) -> None:
         if REPLICA in db.engines:
             _watch(db.engines[REPLICA], _connect_to_replica)
     app.extensions["direct_engine"] = _new_direct_engine(app, direct) if is_pooled else None
-    app.extensions["connect_directly"] = lambda **more: _connect_directly(app, direct, more)
+    app.extensions["direct_addresses"] = _direct_addresses(app, direct)
 
 
 def _watch(engine: Engine, connect: Any) -> None:
@@ -91,14 +88,12 @@ def _connecting_with(connector: Connector) -> Any:
     return connect
 
 
-def _connect_directly(
-    app: Flask, connector: Connector, more: dict[str, Any]
-) -> ListeningConnection:
-    """Return a new connection outside the pool, with its settings and autocommit."""
-    url = make_url(app.config["DIRECT_DATABASE_URL"])
-    arguments, options = url.get_dialect()().create_connect_args(url)
-    options = {**options, **app.config["DIRECT_CONNECT_ARGS"], **more, "autocommit": True}
-    return connector.connect(ListeningConnection, arguments, options)
+def _direct_addresses(app: Flask, connector: Connector) -> tuple[DirectAddress, ...]:
+    """Return the addresses for notifications. Each worker has a failover of its own."""
+    options = app.config["DIRECT_CONNECT_ARGS"]
+    first = DirectAddress(app.config["DIRECT_DATABASE_URL"], options, connector)
+    workers = app.config["WORKER_DATABASE_URLS"]
+    return first, *(DirectAddress(url, options, Connector(Primary())) for url in workers)
 
 
 def _restore(connection: DeadlineConnection | None, entry: ConnectionPoolEntry) -> None:

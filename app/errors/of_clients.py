@@ -40,6 +40,10 @@ class DatabaseRoleUnfit(Failure, code="database_role_unfit", status=503,
 class DatabaseListenUrlWrong(Failure, code="database_listen_url_wrong", status=503,
     en="DATABASE_LISTEN_URL must lead to the database of DATABASE_URL, and not through a pooler. "
        "Otherwise processes would miss changes, such as revoked sessions."): ...
+class DatabaseListenWorkerWrong(Failure, code="database_listen_worker_wrong", status=503,
+    en="Address {number} in DATABASE_LISTEN_URL is not that of a Citus worker of DATABASE_URL, "
+       "with the same database and without a pooler. Addresses after the first must lead to such "
+       "workers. Without Citus, set one address."): ...
 class MigrationsMissing(Failure, code="migrations_missing", status=503,
     en="The database schema is older than this release needs. Run `make migrate`."): ...
 class ReleaseOutdated(Failure, code="release_outdated", status=503,

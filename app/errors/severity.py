@@ -43,6 +43,7 @@ BY_CODE: Mapping[str, Severity] = {
     "database_pooler_undeclared": DATABASE,
     "database_role_unfit": DATABASE,
     "database_listen_url_wrong": DATABASE,
+    "database_listen_worker_wrong": DATABASE,
     "migrations_missing": SCHEMA,
     "release_outdated": SCHEMA,
     "encryption_key_missing": KEYS,

@@ -110,6 +110,7 @@ def _replica(config: Config) -> Iterator[Value]:
 
 
 def _certificates(config: Config) -> Iterator[Value]:
+    expiries: dict[str, datetime] = {}
     for setting, file in _certificate_files(config):
         try:
             expiry = _earliest_expiry(file)
@@ -117,19 +118,21 @@ def _certificates(config: Config) -> Iterator[Value]:
             log.warning("metrics_left_out", values=setting, error=type(error).__name__)
         else:
             if expiry is not None:
-                yield _value(CERTIFICATE_EXPIRY, expiry.timestamp(), setting)
+                expiries[setting] = min(expiry, expiries.get(setting, expiry))
+    for setting, expiry in expiries.items():
+        yield _value(CERTIFICATE_EXPIRY, expiry.timestamp(), setting)
 
 
 def _certificate_files(config: Config) -> Iterator[tuple[str, Path]]:
     """Yield the settings that name a file of certificates, with the file."""
     if config.wechat_ca_file:
         yield "WECHAT_CA_FILE", Path(config.wechat_ca_file)
-    urls = {
-        "DATABASE_URL": config.database_url,
-        "DATABASE_LISTEN_URL": config.database_listen_url,
-        "DATABASE_REPLICA_URL": config.database_replica_url,
-    }
-    for setting, url in urls.items():
+    urls = [
+        ("DATABASE_URL", config.database_url),
+        *(("DATABASE_LISTEN_URL", url) for url in config.listen_urls),
+        ("DATABASE_REPLICA_URL", config.database_replica_url),
+    ]
+    for setting, url in urls:
         file = make_url(url).query.get("sslrootcert") if url else None
         # `system` stands for the certificates of the operating system.
         if isinstance(file, str) and file != "system":

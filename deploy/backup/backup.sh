@@ -26,7 +26,8 @@ source deploy/backup/database_url.sh
 [[ ${BACKUP_KEEP:=14} =~ ^[1-9][0-9]*$ ]] || fail "BACKUP_KEEP is no number from 1: $BACKUP_KEEP"
 FLASK=${FLASK:-$([[ -x .venv/bin/flask ]] && echo .venv/bin/flask || echo flask)}
 url=$(setting BACKUP_DATABASE_URL)
-url=${url:-$(setting DATABASE_LISTEN_URL)}
+# With Citus, the first of several addresses is the coordinator.
+[[ -n $url ]] || read -r url _ <<<"$(setting DATABASE_LISTEN_URL)"
 use_database "${url:-$(setting DATABASE_URL)}" ||
   fail "set BACKUP_DATABASE_URL to the address of the database"
 

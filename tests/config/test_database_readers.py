@@ -90,6 +90,32 @@ def test_the_pooler_requires_a_listen_url_and_the_error_says_why() -> None:
     assert config.direct_database_url == config.database_listen_url != config.database_url
 
 
+@pytest.mark.parametrize("separator", [" ", "\n", "  \t"])
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_several_listen_urls_are_separated_by_white_space(separator: str, quote: str) -> None:
+    """The first one is that of the database. The others are those of Citus workers."""
+    urls = [TWO, "postgresql://me:pw@w1:5433/wxpass", "postgres://me@w2/wxpass?sslmode=require"]
+    text = quote + separator.join(urls) + quote
+    config = load_config(environ(DATABASE_LISTEN_URL=text))
+    first, *workers = config.listen_urls
+    assert first == load_config(environ(DATABASE_LISTEN_URL=TWO)).database_listen_url
+    assert config.direct_database_url == first
+    assert workers == [
+        "postgresql+psycopg://me:pw@w1:5433/wxpass",
+        "postgresql+psycopg://me@w2/wxpass?sslmode=require",
+    ]
+
+
+@pytest.mark.parametrize("wrong", [f"mysql://me:{SECRET}@db/wxpass", f"{SECRET}"])
+def test_an_invalid_one_of_several_listen_urls_is_explained_without_its_password(
+    wrong: str,
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(environ(DATABASE_LISTEN_URL=f"postgresql://me:{SECRET}@db/wxpass {wrong}"))
+    assert caught.value.name == "DATABASE_LISTEN_URL"
+    assert SECRET not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", ["session", "statement", "yes"])
 def test_other_poolers_are_refused(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -135,3 +161,15 @@ def test_tls_is_required_for_the_listen_url_too() -> None:
     assert SECRET not in str(caught.value)
     strict = load_config(environ(**local, DATABASE_LISTEN_URL=f"{url}?sslmode=verify-full"))
     require_database_tls(strict, {})
+
+
+def test_tls_is_required_for_each_of_several_listen_urls() -> None:
+    first = "postgresql://me@db.internal/wxpass?sslmode=verify-full"
+    worker = f"postgresql://me:{SECRET}@w1.internal/wxpass"
+    given = {"DATABASE_URL": first, "DATABASE_LISTEN_URL": f"{first} {worker}"}
+    with pytest.raises(ConfigError) as caught:
+        require_database_tls(load_config(environ(**given)), {})
+    assert caught.value.name == "DATABASE_LISTEN_URL"
+    assert SECRET not in str(caught.value)
+    given["DATABASE_LISTEN_URL"] += "?sslmode=require"
+    require_database_tls(load_config(environ(**given)), {})

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "database": {"runtime"},
     "audit": set(),
     "job_runs": {"database"},
-    "cache": {"runtime", "principals"},
+    "cache": {"runtime", "principals", "database"},
     "passwords": {"runtime", "principals"},
     "apps": {"runtime", "database", "audit", "cache"},
     "metrics": {"runtime", "database"},

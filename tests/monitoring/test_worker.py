@@ -229,3 +229,12 @@ def test_bundle_of_public_authorities_has_no_expiry(config: Config) -> None:
     """Certificates of some of its authorities expire each year, without effect."""
     settings = replace(config, wechat_ca_file=certifi.where())
     assert [*service_values._certificates(settings)] == []
+
+
+def test_earliest_certificate_of_several_listen_urls_counts(config: Config, tmp_path: Path) -> None:
+    for days in (900, 30, 400):
+        (tmp_path / f"{days}.pem").write_text(certificate(days))
+    url = f"postgresql+psycopg://x/x?sslrootcert={tmp_path}"
+    urls = " ".join(f"{url}/{days}.pem" for days in (900, 30, 400))
+    (one,) = service_values._certificates(replace(config, database_listen_url=urls))
+    assert one.value == pytest.approx(datetime.now(UTC).timestamp() + 30 * 86400, abs=60)

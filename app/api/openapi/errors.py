@@ -110,6 +110,7 @@ NOT_READY: Failures = (
     failures.DatabasePoolerUndeclared,
     failures.DatabaseRoleUnfit,
     failures.DatabaseListenUrlWrong,
+    failures.DatabaseListenWorkerWrong,
     failures.MigrationsMissing,
     failures.ReleaseOutdated,
     failures.EncryptionKeyMissing,

@@ -14,6 +14,7 @@ WAIT_SECONDS = 300
 # Values for the placeholders of messages.
 VALUES = {
     "people_file_imported": {"when": "2026-11-01 08:30", "who": "ann@acme.example"},
+    "database_listen_worker_wrong": {"number": "2"},
     "database_role_unfit": {"statements": "ALTER ROLE CURRENT_USER SET timezone = 'UTC';"},
 }
 INVALID_FIELDS = {"code": ["Missing data for required field."]}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Generic, TypeVar, cast
 
 from app.services.runtime.bounded import keep_latest
@@ -16,17 +17,27 @@ REMEMBERED_SECONDS = 600.0
 # After more changes than this, all cached values are invalidated.
 MOST_CHANGES = 50_000
 EVERYTHING = "*"
+# The database node of DATABASE_URL. With Citus, this is the coordinator.
+FIRST_NODE = "first"
 
 
 class InvalidationLog:
     """The changes that PostgreSQL has notified, and the time until which the log is complete.
 
+    With Citus, several nodes notify. The log is complete up to the earliest of their times.
+
     All times are `time.monotonic` of this process, so that changes of the system clock and clocks
-    of other machines cannot keep a value valid. One thread writes, all threads read.
+    of other machines cannot keep a value valid. One thread per node writes, all threads read. Only
+    writers take the lock.
     """
 
     def __init__(self) -> None:
         self._fresh_until = self._listening_since = 0.0
+        self._writing = Lock()
+        self._required = frozenset[Hashable]((FIRST_NODE,))
+        # The time until which the notifications of each node are complete.
+        self._complete_until: dict[Hashable, float] = {}
+        self._is_lost = True
         # The time of the last change of each subject.
         self._moments: dict[Hashable, float] = {}
         # Called for each change. It deletes the values of erased users from memory.
@@ -38,32 +49,61 @@ class InvalidationLog:
         return time.monotonic() < self._fresh_until
 
     def begin(self) -> None:
-        """Mark the start of listening. Values that were read earlier are invalid."""
-        self._listening_since = time.monotonic()
+        """Mark the start of listening to a node. Values that were read earlier are invalid."""
+        with self._writing:
+            self._listening_since = time.monotonic()
 
-    def mark_fresh(self, asked_at: float) -> None:
-        """Mark the log as complete up to `asked_at`.
+    def mark_fresh(self, asked_at: float, node: Hashable = FIRST_NODE) -> bool:
+        """Mark the notifications of a node as complete up to `asked_at`.
 
-        `asked_at` is the time at which the listener sent a query that has been answered.
+        `asked_at` is the time at which the listener sent a query that has been answered. Return
+        whether values may be cached again, for the first time after a loss.
         """
-        self._fresh_until = asked_at + FRESH_SECONDS
+        with self._writing:
+            self._complete_until[node] = asked_at + FRESH_SECONDS
+            if not self._required <= self._complete_until.keys():
+                return False
+            self._fresh_until = min(self._complete_until[one] for one in self._required)
+            was_lost, self._is_lost = self._is_lost, False
+            return was_lost
 
-    def lose(self) -> None:
-        """Invalidate and delete all values after the loss of the listener's connection.
+    def require(self, nodes: frozenset[Hashable]) -> None:
+        """Set the nodes that can notify. A new one may have notified before it was listened to."""
+        with self._writing:
+            has_grown = not nodes <= self._required
+            self._required = nodes
+            if has_grown:
+                self._invalidate(time.monotonic())
+        if has_grown:
+            self.forget(EVERYTHING)
+
+    def lose(self, node: Hashable = FIRST_NODE) -> None:
+        """Invalidate and delete all values after the loss of the connection to a node.
 
         Values must be deleted because no notification will arrive for users who are erased later.
+        A node that cannot notify has no effect.
         """
-        self._fresh_until = 0.0
-        self.forget(EVERYTHING)
+        with self._writing:
+            self._complete_until.pop(node, None)
+            is_required = node in self._required
+            if is_required:
+                self._invalidate(self._listening_since)
+        if is_required:
+            self.forget(EVERYTHING)
+
+    def _invalidate(self, moment: float) -> None:
+        """Invalidate all values, and those read before `moment` for good."""
+        self._fresh_until, self._listening_since, self._is_lost = 0.0, moment, True
 
     def note(self, about: Hashable) -> None:
         """Record a change of a subject, or of EVERYTHING."""
-        moment = time.monotonic()
-        self._moments[about] = moment
-        if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
-            # In this order: a concurrent reader checks them in the opposite order.
-            self._listening_since = moment
-            self._moments = {}
+        with self._writing:
+            moment = time.monotonic()
+            self._moments[about] = moment
+            if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
+                # In this order: a concurrent reader checks them in the opposite order.
+                self._listening_since = moment
+                self._moments = {}
         self.forget(about)
 
     def none_since(self, read_at: float, *subjects: Hashable) -> bool:

@@ -1,19 +1,19 @@
-"""Listener for PostgreSQL notifications of changes, on a separate connection."""
+"""Listeners for PostgreSQL notifications of changes, each on a separate connection."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, Self, cast
 from uuid import UUID
 
-import structlog
-from flask import Flask, current_app
+from flask import Flask
 from psycopg import ConnectionInfo, Cursor, Notify
 
 from app.services.cache.invalidation import EVERYTHING, InvalidationLog
+from app.services.cache.listened_nodes import ListenedNodes, ListenerLost
 from app.services.cache.registry import Caches
+from app.services.database.citus_nodes import HAS_CITUS, read_cluster
 from app.services.runtime import background
-
-log = structlog.get_logger()
 
 CHANNEL = "wxpass_changes"
 # The interval of checks. Cached values are valid for FRESH_SECONDS after a successful check.
@@ -36,15 +36,9 @@ SELECT pg_backend_pid() = %(pid)s
     AND '{CHANNEL}' IN (SELECT pg_listening_channels())
     AND to_regproc('tell_of_change') IS NOT NULL
     AND NOT pg_is_in_recovery()
-    AND current_setting('transaction_read_only') = 'off'
+    AND current_setting('transaction_read_only') = 'off',
+    {HAS_CITUS}
 """
-
-
-class ListenerLost(Exception):
-    """Notifications of changes cannot arrive.
-
-    The connection does not listen, the triggers are missing, or the server is not the primary.
-    """
 
 
 class Listener(Protocol):
@@ -52,44 +46,54 @@ class Listener(Protocol):
 
     info: ConnectionInfo
 
-    def execute(self, query: str, params: Mapping[str, object] | None = None) -> Cursor[Any]: ...
+    def execute(self, query: str, params: Mapping[str, object] | None = None, /) -> Cursor[Any]: ...
     def notifies(self, *, timeout: float | None = None) -> Iterator[Notify]: ...
     def is_usable(self) -> bool: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *details: Any) -> None: ...
 
 
+class Address(Protocol):
+    """An address of `app.connections`, which bypasses the pool and a pooler."""
+
+    def connect(self, **options: object) -> Listener: ...
+
+
 def listen_regularly(app: Flask) -> None:
-    """Start a listener thread in each process when the process first uses the caches."""
+    """Start the listener threads of a process when it first uses the caches.
+
+    Each node has a thread, so that one that does not respond cannot delay the others.
+    """
     caches: Caches = app.extensions["caches"]
 
     def begin() -> None:
-        changes = caches.changes
-        background.begin(app, JOB, lambda: _keep_listening(changes))
+        addresses = cast("tuple[Address, ...]", app.extensions["direct_addresses"])
+        nodes = ListenedNodes(caches.changes, len(addresses))
+        for number, address in enumerate(addresses):
+            background.begin(app, JOB, partial(_keep_listening, address, nodes, number))
 
     caches.begin_listening = begin
 
 
-def _keep_listening(changes: InvalidationLog) -> None:
+def _keep_listening(address: Address, nodes: ListenedNodes, number: int = 0) -> None:
     while True:
         try:
-            with _connect() as connection:
-                _listen(connection, changes)
+            with _connect(address) as connection:
+                _listen(connection, nodes, number)
         except Exception as error:
-            log.warning("caches_off", error=type(error).__name__)
+            nodes.lose(number)
+            nodes.report_loss(str(address), error)
             background.count_run(JOB, succeeded=False)
         finally:
-            changes.lose()
+            nodes.lose(number)
         time.sleep(PAUSE_SECONDS)
 
 
-def _connect() -> Listener:
-    """Return a new connection outside the pool, which bypasses a pooler."""
-    connect = cast(Callable[..., Listener], current_app.extensions["connect_directly"])
-    return connect(application_name=NAME, tcp_user_timeout=UNANSWERED_MS)
+def _connect(address: Address) -> Listener:
+    return address.connect(application_name=NAME, tcp_user_timeout=UNANSWERED_MS)
 
 
-def _listen(connection: Listener, changes: InvalidationLog) -> None:
+def _listen(connection: Listener, nodes: ListenedNodes, number: int = 0) -> None:
     """Record notifications until the connection fails. Always ends with an exception.
 
     PostgreSQL signals listeners before it confirms a commit, and sends pending notifications to a
@@ -97,23 +101,24 @@ def _listen(connection: Listener, changes: InvalidationLog) -> None:
     notifications of all changes committed before the query have arrived.
     """
     connection.execute(LISTEN)
-    changes.begin()
-    _ask(connection, changes)
-    log.info("caches_on")
+    nodes.changes.begin()
+    _ask(connection, nodes, number)
     background.count_run(JOB, succeeded=True)
     while True:
-        _note(connection, changes, seconds=ASK_SECONDS)
-        _ask(connection, changes)
+        _note(connection, nodes.changes, seconds=ASK_SECONDS)
+        _ask(connection, nodes, number)
 
 
-def _ask(connection: Listener, changes: InvalidationLog) -> None:
+def _ask(connection: Listener, nodes: ListenedNodes, number: int) -> None:
     asked_at, pid = time.monotonic(), connection.info.backend_pid
-    if not connection.is_usable() or connection.execute(CAN_RECEIVE, {"pid": pid}).fetchone() != (
-        True,
-    ):
+    if not connection.is_usable():
         raise ListenerLost
-    _note(connection, changes, seconds=0)
-    changes.mark_fresh(asked_at)
+    can_receive, has_citus = connection.execute(CAN_RECEIVE, {"pid": pid}).fetchone() or (None,) * 2
+    if not can_receive:
+        raise ListenerLost
+    _note(connection, nodes.changes, seconds=0)
+    nodes.check(number, read_cluster(connection) if has_citus else None)
+    nodes.mark_fresh(number, asked_at)
 
 
 def _note(connection: Listener, changes: InvalidationLog, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """Checks of the way to the database server: writable, and no pooler but the configured one."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import psycopg
@@ -9,13 +9,16 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from app.connections import DirectAddress
 from app.errors import (
     DatabaseListenUrlWrong,
+    DatabaseListenWorkerWrong,
     DatabasePoolerUndeclared,
     DatabaseReadOnly,
     DatabaseRoleUnfit,
     Failure,
 )
+from app.services.database.citus_nodes import Node, has_citus, read_cluster
 from app.services.database.transactions import transaction
 
 BACKEND_PID = "SELECT pg_backend_pid()"
@@ -67,17 +70,20 @@ def find_known_cause(error: Exception) -> Failure | None:
 
 
 def check_pooler() -> None:
-    """Check that a pooler is used exactly as configured.
+    """Check that a pooler is used exactly as configured, and the addresses for notifications.
 
-    Raises DatabasePoolerUndeclared, DatabaseRoleUnfit, DatabaseListenUrlWrong, psycopg.Error or
-    SQLAlchemyError.
+    Raises DatabasePoolerUndeclared, DatabaseRoleUnfit, DatabaseListenUrlWrong,
+    DatabaseListenWorkerWrong, psycopg.Error or SQLAlchemyError.
     """
+    addresses = direct_addresses()
     try:
         if current_app.config["DATABASE_POOLER"] is None:
             _refuse_pooler()
         else:
             _check_role()
+        if current_app.config["DATABASE_POOLER"] or len(addresses) > 1:
             check_listen_url()
+        _check_workers(addresses)
     except (psycopg.OperationalError, SQLAlchemyError) as error:
         cause = find_known_cause(error)
         if isinstance(cause, DatabasePoolerUndeclared):
@@ -125,15 +131,53 @@ def check_listen_url() -> None:
     """Raise DatabaseListenUrlWrong if the address leads to a pooler or to another database."""
     with transaction() as db:
         pooled = tuple(db.execute(text(READ_IDENTITY)).one())
-    connect = cast(
-        "Callable[[], psycopg.Connection[Any]]", current_app.extensions["connect_directly"]
-    )
+    address, *_ = direct_addresses()
     try:
-        with connect() as direct:
-            is_direct = direct.execute(BACKEND_PID).fetchone() == (direct.info.backend_pid,)
-            if is_direct and direct.execute(READ_IDENTITY).fetchone() == pooled:
+        with address.connect() as direct:
+            if _is_direct(direct) and direct.execute(READ_IDENTITY).fetchone() == pooled:
                 return
     except psycopg.OperationalError as error:
         if OPTIONS_REFUSED not in str(error):
             raise
     raise DatabaseListenUrlWrong(about="DATABASE_LISTEN_URL")
+
+
+def direct_addresses() -> tuple[DirectAddress, ...]:
+    """Return the addresses for notifications: that of the database, and those of Citus workers."""
+    return cast("tuple[DirectAddress, ...]", current_app.extensions["direct_addresses"])
+
+
+def find_worker(address: DirectAddress) -> Node | None:
+    """Return the Citus worker that an address leads to, or None. Raise OperationalError."""
+    try:
+        with address.connect() as direct:
+            if _is_direct(direct) and has_citus(direct):
+                return read_cluster(direct).own_node
+    except psycopg.OperationalError as error:
+        if OPTIONS_REFUSED not in str(error):
+            raise
+    return None
+
+
+def _is_direct(connection: "psycopg.Connection[Any]") -> bool:
+    """Return whether no pooler is between this process and PostgreSQL."""
+    return connection.execute(BACKEND_PID).fetchone() == (connection.info.backend_pid,)
+
+
+def _check_workers(addresses: tuple[DirectAddress, ...]) -> None:
+    """Raise DatabaseListenWorkerWrong for an address that leads to no worker of the cluster.
+
+    The first address is that of the cluster. A worker that is unavailable is not checked, because
+    the others can serve their tenants. Its listener does not use it before it has checked the same.
+    """
+    first, *others = addresses
+    if not others:
+        return
+    with first.connect() as direct:
+        workers = read_cluster(direct).workers if has_citus(direct) else {}
+    for number, address in enumerate(others, start=2):
+        with suppress(psycopg.OperationalError):
+            if not workers or find_worker(address) not in workers:
+                raise DatabaseListenWorkerWrong(
+                    about="DATABASE_LISTEN_URL", values={"number": str(number)}
+                )

@@ -7,7 +7,7 @@ import pytest
 
 from app.services.cache import invalidation as caching
 from app.services.cache import session_cache
-from app.services.cache.invalidation import EVERYTHING, Cache, InvalidationLog
+from app.services.cache.invalidation import EVERYTHING, FIRST_NODE, Cache, InvalidationLog
 from app.services.cache.invalidation_listener import subject_of
 from app.services.cache.registry import Caches
 from app.services.cache.session_cache import Life, SessionCache, app_subject
@@ -96,6 +96,85 @@ def test_values_cached_before_the_listener_lost_its_connection_are_invalid(
     changes.begin()
     changes.mark_fresh(clock.monotonic())
     assert cache.find("a") is None
+
+
+NODES = frozenset({FIRST_NODE, "w1", "w2"})
+
+
+def mark_all(clock: Clock, changes: InvalidationLog) -> None:
+    """Mark all of NODES as fresh."""
+    for node in NODES:
+        changes.mark_fresh(clock.monotonic(), node)
+
+
+@pytest.mark.parametrize("silent", sorted(NODES))
+def test_values_are_valid_only_while_every_node_answers(
+    silent: str, clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
+) -> None:
+    changes.require(NODES)
+    changes.lose()
+    for node in NODES - {silent}:
+        assert not changes.mark_fresh(clock.monotonic(), node)
+    assert not changes.is_fresh
+    assert changes.mark_fresh(clock.monotonic(), silent)
+    cache.keep("a", 1, clock.monotonic())
+    assert cache.find("a") == 1
+    clock.moment += caching.FRESH_SECONDS / 2
+    for node in NODES - {silent}:
+        changes.mark_fresh(clock.monotonic(), node)
+    assert changes.is_fresh
+    clock.moment += caching.FRESH_SECONDS / 2
+    assert not changes.is_fresh
+    changes.mark_fresh(clock.monotonic(), silent)
+    assert cache.find("a") == 1
+
+
+@pytest.mark.parametrize("lost", sorted(NODES))
+def test_loss_of_one_node_invalidates_all_values_until_it_is_listened_to_again(
+    lost: str, clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
+) -> None:
+    changes.require(NODES)
+    mark_all(clock, changes)
+    cache.keep("a", 1, clock.monotonic())
+    forgotten: list[object] = []
+    changes.forget = forgotten.append
+    changes.lose(lost)
+    assert forgotten == [EVERYTHING]
+    for node in NODES - {lost}:
+        changes.mark_fresh(clock.monotonic(), node)
+    assert cache.find("a") is None
+    changes.begin()
+    assert changes.mark_fresh(clock.monotonic(), lost)
+    assert changes.is_fresh
+    assert cache.find("a") is None
+
+
+def test_node_that_is_added_invalidates_all_values(
+    clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
+) -> None:
+    """It may have notified before this process has seen it."""
+    changes.mark_fresh(clock.monotonic(), "w1")
+    cache.keep("a", 1, clock.monotonic())
+    changes.require(frozenset({FIRST_NODE, "w1"}))
+    assert not changes.is_fresh
+    changes.mark_fresh(clock.monotonic())
+    assert changes.is_fresh
+    assert cache.find("a") is None
+
+
+def test_loss_of_a_node_that_cannot_notify_has_no_effect(
+    clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
+) -> None:
+    changes.require(NODES)
+    mark_all(clock, changes)
+    changes.require(NODES - {"w2"})
+    cache.keep("a", 1, clock.monotonic())
+    changes.lose("w2")
+    assert cache.find("a") == 1
+    changes.require(NODES)
+    for node in NODES - {"w2"}:
+        changes.mark_fresh(clock.monotonic(), node)
+    assert not changes.is_fresh
 
 
 def test_value_read_before_the_invalidation_of_its_subject_is_not_cached(

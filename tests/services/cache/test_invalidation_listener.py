@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 
 from app.services.cache import invalidation_listener
 from app.services.cache.invalidation import EVERYTHING, InvalidationLog
-from app.services.cache.invalidation_listener import ListenerLost, subject_of
+from app.services.cache.invalidation_listener import Listener, subject_of
+from app.services.cache.listened_nodes import ListenedNodes, ListenerLost
+from app.services.database.server_checks import direct_addresses
 from tests.fixtures.personas import Reader
 
 
@@ -18,11 +20,18 @@ class ListenerStopped(BaseException):
     """Raised by tests to end the loop of the listener."""
 
 
-class StopWhenFresh(InvalidationLog):
-    """An invalidation log that ends the test once it is marked fresh."""
+class StopWhenFresh(ListenedNodes):
+    """Nodes that end the test once the only one is marked fresh."""
 
-    def mark_fresh(self, asked_at: float) -> None:
-        raise ListenerStopped
+    def __init__(self, checks: int = 1) -> None:
+        super().__init__(InvalidationLog())
+        self.checks = checks
+
+    def mark_fresh(self, number: int, asked_at: float) -> None:
+        super().mark_fresh(number, asked_at)
+        self.checks -= 1
+        if not self.checks:
+            raise ListenerStopped
 
 
 class PooledConnection:
@@ -38,6 +47,27 @@ class PooledConnection:
         return True
 
 
+class RecordingConnection(PooledConnection):
+    """A direct connection that records its statements."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        super().__init__(connection)
+        self.backend_pid = connection.info.backend_pid
+        self.statements: list[str] = []
+
+        def execute(statement: str, *parameters: Any) -> Any:
+            self.statements.append(statement)
+            return connection.execute(statement, *parameters)
+
+        self.execute = execute
+
+
+def connect() -> Listener:
+    """Return the connection that the listener of the app's database would use."""
+    (address,) = direct_addresses()
+    return invalidation_listener._connect(address)
+
+
 @pytest.mark.parametrize("payload", ["", "user:1", "x" * 64])
 def test_notification_with_an_unknown_payload_invalidates_everything(payload: str) -> None:
     """A newer release, or an administrator with psql, may send a payload in another format."""
@@ -49,18 +79,18 @@ def test_listener_logs_an_unexpected_error_and_connects_again(
 ) -> None:
     pauses: list[float] = []
 
-    def connect() -> None:
-        raise ValueError("a surprise")
+    class Failing:
+        def connect(self, **_: object) -> Listener:
+            raise ValueError("a surprise")
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 2:
             raise ListenerStopped
 
-    monkeypatch.setattr(invalidation_listener, "_connect", connect)
     monkeypatch.setattr(invalidation_listener, "time", SimpleNamespace(sleep=pause))
     with capture_logs() as logs, pytest.raises(ListenerStopped):
-        invalidation_listener._keep_listening(InvalidationLog())
+        invalidation_listener._keep_listening(Failing(), ListenedNodes(InvalidationLog()))
     assert [(one["event"], one["error"]) for one in logs] == [("caches_off", "ValueError")] * 2
 
 
@@ -68,10 +98,23 @@ def test_listener_logs_an_unexpected_error_and_connects_again(
 def test_listener_accepts_a_direct_connection(app: Flask) -> None:
     with (
         app.app_context(),
-        invalidation_listener._connect() as connection,
+        connect() as connection,
         pytest.raises(ListenerStopped),
     ):
         invalidation_listener._listen(connection, StopWhenFresh())
+
+
+@pytest.mark.real_commits
+def test_check_of_a_single_server_takes_one_statement(app: Flask) -> None:
+    """Every process repeats it four times a second."""
+    with app.app_context(), connect() as connection:
+        recording = RecordingConnection(connection)  # type: ignore[arg-type]
+        with pytest.raises(ListenerStopped):
+            invalidation_listener._listen(recording, StopWhenFresh(checks=3))  # type: ignore[arg-type]
+    listen, *checks = recording.statements
+    assert listen.startswith("LISTEN")
+    assert len(checks) == 3
+    assert not any("pg_dist_local_group" in statement for statement in checks)
 
 
 @pytest.mark.real_commits
@@ -79,7 +122,7 @@ def test_listener_refuses_a_connection_through_a_pooler(app: Flask) -> None:
     """A pooler drops the notifications of connections that it lends to other clients."""
     with (
         app.app_context(),
-        invalidation_listener._connect() as connection,
+        connect() as connection,
         pytest.raises(ListenerLost),
     ):
         invalidation_listener._listen(PooledConnection(connection), StopWhenFresh())  # type: ignore[arg-type]
@@ -92,7 +135,7 @@ def test_listener_refuses_a_database_without_the_triggers(app: Flask, rows: Read
     try:
         with (
             app.app_context(),
-            invalidation_listener._connect() as connection,
+            connect() as connection,
             pytest.raises(ListenerLost),
         ):
             invalidation_listener._listen(connection, StopWhenFresh())

@@ -1,0 +1,94 @@
+"""The nodes of a Citus cluster.
+
+Changes of tenant tables are made on the worker that holds the shard, and its triggers notify only
+the listeners of that worker.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from psycopg import Cursor
+
+COORDINATOR = 0
+# PostgreSQL without Citus has no such table, so a statement that names it would fail.
+HAS_CITUS = "to_regclass('pg_dist_node') IS NOT NULL"
+# Each node has a copy of these tables. A worker that waits for shards counts as soon as a table is
+# distributed. One that gives its shards away counts until it has none.
+#
+# A transaction that a node has prepared and not finished has been committed elsewhere, as a rule.
+# This node then still returns the old rows of reference tables, after the coordinator has notified.
+READ_CLUSTER = """
+SELECT own.groupid,
+    EXISTS (
+        SELECT FROM pg_prepared_xacts
+        WHERE database = current_database() AND gid LIKE 'citus\\_%'
+            AND prepared < clock_timestamp() - interval '5 seconds'
+    ),
+    current_database(), node.groupid, node.nodename, node.nodeport,
+    node.isactive AND EXISTS (
+        SELECT FROM pg_dist_partition AS distributed
+        WHERE partmethod = 'h' AND (node.shouldhaveshards OR EXISTS (
+            SELECT FROM pg_dist_shard JOIN pg_dist_placement AS placement USING (shardid)
+            WHERE logicalrelid = distributed.logicalrelid AND placement.groupid = node.groupid
+        ))
+    )
+FROM pg_dist_local_group AS own
+LEFT JOIN pg_dist_node AS node
+    ON node.noderole = 'primary' AND node.groupid <> 0
+"""
+
+
+class Connection(Protocol):
+    """A connection of psycopg."""
+
+    def execute(self, query: str, params: Mapping[str, object] | None = None, /) -> Cursor[Any]: ...
+
+
+class Node(NamedTuple):
+    """A worker of a Citus cluster, with its address in the cluster, and the database on it."""
+
+    group: int
+    host: str
+    port: int
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class CitusCluster:
+    """A cluster as one of its nodes knows it."""
+
+    group: int
+    has_unfinished_transactions: bool
+    # The primary workers, and whether their tables can send notifications.
+    workers: Mapping[Node, bool]
+
+    @property
+    def notifying(self) -> frozenset[Node]:
+        """Return the workers that can send notifications."""
+        return frozenset(node for node, notifies in self.workers.items() if notifies)
+
+    @property
+    def own_node(self) -> Node | None:
+        """Return the worker that was asked, or None if it is the coordinator."""
+        return next((node for node in self.workers if node.group == self.group), None)
+
+
+def has_citus(connection: Connection) -> bool:
+    """Return whether the database has the extension."""
+    return connection.execute(f"SELECT {HAS_CITUS}").fetchone() == (True,)
+
+
+def read_cluster(connection: Connection) -> CitusCluster:
+    """Return the cluster of a database that has the extension. Takes one statement."""
+    rows = connection.execute(READ_CLUSTER).fetchall()
+    group, has_unfinished_transactions, database, *_ = rows[0]
+    workers = {
+        Node(number, host, port, database): notifies
+        for *_, number, host, port, notifies in rows
+        if number is not None
+    }
+    return CitusCluster(group, has_unfinished_transactions, workers)
