@@ -48,9 +48,8 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
         "DATABASE_POOLER": config.database_pooler,
-        # For notifications and migrations, which need a session of their own.
+        # For notifications and migrations, which need a session of their own. Citus workers notify.
         "DIRECT_DATABASE_URL": config.direct_database_url,
-        # The Citus workers, which notify too.
         "WORKER_DATABASE_URLS": config.listen_urls[1:],
         "DIRECT_CONNECT_ARGS": _direct_connect_args(),
         "SQLALCHEMY_BINDS": _replica_bind(config),

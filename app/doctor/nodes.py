@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 
 import psycopg
 
-from app.connections import DirectAddress
 from app.doctor.findings import Deployment, Finding, error, ok
 from app.doctor.running import reason_of
 from app.services.database.citus_nodes import Node, has_citus, read_cluster
@@ -13,12 +12,11 @@ from app.services.database.server_checks import direct_addresses, find_worker
 
 def check_nodes(deployment: Deployment) -> Iterator[Finding]:
     """Check that DATABASE_LISTEN_URL has the address of each Citus worker that can notify."""
-    first, *others = direct_addresses()
-    with first.connect() as connection:
+    with direct_addresses()[0].connect() as connection:
         if not has_citus(connection):
             return
         notifying = read_cluster(connection).notifying
-    found, unreachable = _find_workers(others)
+    found, unreachable = _find_workers()
     yield from unreachable
     if missing := notifying - found:
         yield _unlistened(missing, any(unreachable))
@@ -30,18 +28,18 @@ def check_nodes(deployment: Deployment) -> Iterator[Finding]:
         )
 
 
-def _find_workers(addresses: Iterable[DirectAddress]) -> tuple[set[Node | None], list[Finding]]:
-    """Return the workers that answer, and a finding for each address that does not."""
+def _find_workers() -> tuple[set[Node | None], list[Finding]]:
+    """Return the workers that answer, and a finding for each further address that does not."""
     found, unreachable = set[Node | None](), list[Finding]()
-    for address in addresses:
+    for address in direct_addresses()[1:]:
         try:
             found.add(find_worker(address))
         except psycopg.OperationalError as refused:
-            unreachable.append(_unreachable(address, reason_of(refused)))
+            unreachable.append(_unreachable(str(address), reason_of(refused)))
     return found, unreachable
 
 
-def _unreachable(address: DirectAddress, reason: str) -> Finding:
+def _unreachable(address: str, reason: str) -> Finding:
     return error(
         "citus_node_unreachable",
         (

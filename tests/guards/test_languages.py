@@ -19,6 +19,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 # Values that these errors are always raised with, by error code.
 VALUES = {
     "people_file_imported": {"when": "2026-01-02", "who": "ann@acme.example"},
+    "database_listen_worker_wrong": {"number": "2"},
     "database_role_unfit": {"statements": "ALTER ROLE CURRENT_USER SET timezone = 'UTC';"},
 }
 

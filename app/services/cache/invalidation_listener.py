@@ -56,7 +56,7 @@ class Listener(Protocol):
 class Address(Protocol):
     """An address of `app.connections`, which bypasses the pool and a pooler."""
 
-    def connect(self, **options: object) -> Listener: ...
+    def connect(self, *, application_name: str, tcp_user_timeout: int) -> Listener: ...
 
 
 def listen_regularly(app: Flask) -> None:

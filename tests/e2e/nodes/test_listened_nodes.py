@@ -14,7 +14,7 @@ from app.services.cache.invalidation import FRESH_SECONDS
 from config import Config
 from config.database_readers import translate
 from tests.e2e.nodes.conftest import Nodes
-from tests.fixtures.listeners import (
+from tests.fixtures.servers.listeners import (
     Events,
     Start,
     recording_events,
