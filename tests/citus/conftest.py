@@ -92,9 +92,8 @@ def connect(database: str, address: tuple[str, int]) -> "psycopg.Connection[Any]
 def citus(config: Config) -> Iterator[CitusDatabase]:
     """A migrated database with a distributed table that has the trigger."""
     with psycopg.connect(CITUS_URL) as given:
-        addresses = given.execute(READ_NODES).fetchall()
+        addresses, own = given.execute(READ_NODES).fetchall(), given.info.dbname
     name = f"wxpass_test_{secrets.token_hex(4)}"
-    own = psycopg.connect(CITUS_URL).info.dbname
     try:
         for address in addresses:
             with connect(own, address) as node:

@@ -1,7 +1,7 @@
 """Checks of the way to the database server: writable, and no pooler but the configured one."""
 
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import psycopg
 from flask import current_app
@@ -9,7 +9,6 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app.connections import DirectAddress
 from app.errors import (
     DatabaseListenUrlWrong,
     DatabaseListenWorkerWrong,
@@ -44,6 +43,12 @@ DATABASE_IDENTITY = (
 )
 READ_IDENTITY = f"SELECT {DATABASE_IDENTITY}"
 OPTIONS_REFUSED = "unsupported startup parameter"
+
+
+class DirectAddress(Protocol):
+    """An address of `app.connections` that bypasses the pool, and a pooler."""
+
+    def connect(self) -> "psycopg.Connection[Any]": ...
 
 
 def refuse_read_only(db: Session) -> None:
