@@ -39,7 +39,7 @@ from app.services.apps.claims import abandoned_claims
 from app.services.database.idempotency import KEPT_FOR
 from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
 from app.services.login.code_exchange import CODE_RETENTION
-from app.services.metrics.count_writer import count_old_counts, drop_old_counts
+from app.services.metrics.old_counts import count_old_counts, drop_old_counts
 from app.services.privacy.erasure import allow_audit_changes, erase, erase_unused
 from app.services.privacy.personal_data import lock_personal_data
 from app.services.pushes.receive import HANDLERS

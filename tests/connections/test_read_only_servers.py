@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -157,17 +158,17 @@ def test_bindings_and_refreshes_get_503_from_a_read_only_server(
 def test_background_writers_keep_their_data_and_write_it_to_the_new_primary(
     app: Flask, client: Client, alice: Person, request: pytest.FixtureRequest
 ) -> None:
-    token_hash = secrets.token_bytes(32)
+    use = (uuid4(), secrets.token_bytes(32))
     client.bind(alice)
     request.getfixturevalue("unreported")
     with app.app_context():
         uses = last_seen()
         uses.begin_writing = lambda: None
         try:
-            uses.note(token_hash)
+            uses.note(*use)
             uses.write()
             write_counts()
-            assert token_hash in uses._moments
+            assert use in uses._moments
             assert counts().happened.gather()
             set_read_only(app, "off")
             uses.write()

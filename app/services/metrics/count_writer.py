@@ -1,54 +1,43 @@
-"""The background writer that adds in-memory counts to the database every few seconds."""
+"""The background writer that adds in-memory counts to the database every few seconds.
 
-from collections import defaultdict
+A statement writes one row, because rows of several tenants may be on different servers. The
+statements of a transaction are sent as a pipeline, so that they take few round trips.
+"""
+
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import structlog
 from flask import Flask
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Insert,
-    Integer,
-    cast,
-    column,
-    delete,
-    func,
-    literal_column,
-    select,
-)
-from sqlalchemy.dialects.postgresql import insert
 
-from app.clock import now
-from app.models import (
-    EVENTS,
-    AnswerTime,
-    DailyCount,
-    DailyFailure,
-    Measure,
-    MinuteCount,
-    MinuteFailure,
-    WeChatApp,
-)
-from app.services.database.transactions import transaction
-from app.services.metrics.counts import Counts, FailedInMinute, counts, oldest_minute, today
+from app.services.database.transactions import autocommit
+from app.services.metrics.count_rows import INSERTIONS, CountRow, rows_by_app
+from app.services.metrics.counts import Counts, counts
+from app.services.metrics.old_counts import drop_old_minutes_regularly
 from app.services.runtime import background
 
 log = structlog.get_logger()
 
 # The interval of writes. A killed process loses the counts of at most this many seconds.
 EVERY_SECONDS = 5
-KEPT = timedelta(days=400)
-COUNTED = (DailyCount, DailyFailure, AnswerTime)
-BY_MINUTE = (MinuteCount, MinuteFailure)
-# The interval at which each process deletes old minutes.
-DROP_EVERY = timedelta(minutes=1)
-# The rows of one statement. After an outage of the database, there may be many minutes to write.
-MOST_ROWS = 5000
-# The physical position of a row in its table, shorter than the primary key of four columns.
-CTID: ColumnElement[str] = literal_column("ctid")
+# A transaction ends with the app that reaches this number of rows. A hundred apps usually have
+# fewer. While it runs, other processes wait if they count events of the same apps.
+MOST_ROWS = 500
+# Errors that concern some rows of a transaction, while the connection can still be used.
+# `ConnectionFailure` is reported by Citus if one of its nodes is not available.
+OF_SOME_ROWS = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.ConnectionFailure,
+)
+# The tenants of apps.
+TENANTS = "SELECT appid, tenant_id FROM wechat_apps WHERE appid = ANY(%(appids)s)"
+
+RowsByApp = Mapping[str, Sequence[CountRow]]
 
 
 def write_regularly(app: Flask) -> None:
@@ -58,150 +47,87 @@ def write_regularly(app: Flask) -> None:
 
 
 def write_counts() -> bool:
-    """Write the counts of this process in one transaction. Return whether that succeeded.
+    """Write the counts of this process. Return whether that succeeded.
 
-    After a failure the counts stay in memory for the next call. If the connection breaks during
-    the commit, they may be written twice.
+    A transaction writes the counts of up to about a hundred apps. Counts that were not written stay
+    in memory for the next call. If the connection breaks during a commit, the counts of that
+    transaction may be written twice.
     """
     mine = counts()
     with mine.writing:
         for tally in mine.tallies:
             tally.gather()
-        try:
-            _write(_rows(mine))
-        except Exception as error:
-            kept = sum(len(tally.sums) for tally in mine.tallies)
-            log.warning("counts_not_written", error=type(error).__name__, kept=kept)
+        if not _write_all(mine):
             return False
-        for tally in mine.tallies:
-            tally.clear()
     drop_old_minutes_regularly(mine)
     return True
 
 
-def _rows(mine: Counts) -> Mapping[Any, Sequence[tuple[object, ...]]]:
-    """Return the rows to write to each table. Minutes that are no longer kept are left out."""
-    first = oldest_minute()
-    return {
-        DailyCount: _rows_by_measure(mine.happened.sums, tuple(Measure)),
-        DailyFailure: [(*key, how_often) for key, how_often in mine.failed.sums.items()],
-        AnswerTime: [(*key, how_often) for key, how_often in mine.answered.sums.items()],
-        MinuteCount: _rows_by_measure(
-            {key: sums for key, sums in mine.happened_in_minutes.sums.items() if key[0] >= first},
-            EVENTS,
-        ),
-        MinuteFailure: _rows_by_minute(
-            {key: sums for key, sums in mine.failed_in_minutes.sums.items() if key[0] >= first}
-        ),
-    }
-
-
-def _write(rows: Mapping[Any, Sequence[tuple[object, ...]]]) -> None:
-    if any(rows.values()):
-        with transaction() as db:
-            for model, of_model in rows.items():
-                for first in range(0, len(of_model), MOST_ROWS):
-                    some = of_model[first : first + MOST_ROWS]
-                    db.execute(_insert_or_add(model.__table__, some))
-
-
-def _rows_by_measure(
-    happened: Mapping[Any, int], measures: Sequence[Measure]
-) -> Sequence[tuple[object, ...]]:
-    """Return one row per period and app: period, appid, then the counts in the order of measures.
-
-    The period is a day or a minute.
-    """
-    of_periods: dict[tuple[Any, str], dict[str, int]] = defaultdict(dict)
-    for (period, appid, measure), how_often in happened.items():
-        of_periods[period, appid][measure] = how_often
-    return [(*key, *(sums.get(one, 0) for one in measures)) for key, sums in of_periods.items()]
-
-
-def _rows_by_minute(failed: Mapping[FailedInMinute, int]) -> Sequence[tuple[object, ...]]:
-    """Return one row per minute, app and cause. Several IP addresses are reduced to the last."""
-    sums: dict[tuple[object, ...], int] = defaultdict(int)
-    addresses: dict[tuple[object, ...], str | None] = {}
-    for (*key, our_ip), how_often in failed.items():
-        sums[tuple(key)] += how_often
-        addresses[tuple(key)] = our_ip or addresses.get(tuple(key))
-    return [(*key, how_often, addresses[key]) for key, how_often in sums.items()]
-
-
-def _insert_or_add(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
-    """Return the statement that inserts rows of counts, or adds them to existing rows.
-
-    The tenant is looked up by appid. Counts of a deleted app are dropped. All processes lock rows
-    in the same order, to rule out deadlocks.
-    """
-    columns = [column(one.name, one.type) for one in table.columns if one.name != "tenant_id"]
-    lists = zip(columns, zip(*rows, strict=True), strict=True)
-    arrays = [cast(list(values), ARRAY(one.type)) for one, values in lists]
-    told = func.unnest(*arrays).table_valued(*columns).render_derived(name="told")
-    of_apps = select(WeChatApp.tenant_id, *told.c).join(told, told.c.appid == WeChatApp.appid)
-    names = ["tenant_id", *(one.name for one in columns)]
-    adding = insert(table).from_select(names, of_apps.order_by(*told.c))
-    values = [one for one in table.columns if not one.primary_key]
-    return adding.on_conflict_do_update(
-        constraint=table.primary_key,
-        set_={one.name: _added(one, adding.excluded[one.name]) for one in values},
-    )
-
-
-def _added(kept: Any, new: Any) -> ColumnElement[Any]:
-    """Return the sum of two counts. Of two texts, such as IP addresses, return the new one."""
-    return kept + new if isinstance(kept.type, Integer) else func.coalesce(new, kept)
-
-
-def drop_old_counts(at_once: int) -> Iterator[int]:
-    """Delete all counts older than `KEPT`, and minutes older than `MINUTES_KEPT`.
-
-    Yields the number of deleted rows after each transaction, which deletes up to `at_once` rows.
-    """
-    for model in (*COUNTED, *BY_MINUTE):
-        dropped = at_once
-        while dropped == at_once:
-            dropped = _drop_few(model, at_once)
-            yield dropped
-
-
-def drop_old_minutes_regularly(mine: Counts) -> None:
-    """Delete minutes older than `MINUTES_KEPT`, at most once a minute in each process.
-
-    So a day is the bound even if retention runs rarely. Never raises. Rows that another process is
-    deleting are skipped.
-    """
-    moment = now()
-    if moment - mine.minutes_dropped_at < DROP_EVERY:
-        return
-    mine.minutes_dropped_at = moment
+def _write_all(mine: Counts) -> bool:
+    rows = rows_by_app(mine)
+    written: set[str] = set()
     try:
-        for model in BY_MINUTE:
-            while _drop_few(model, MOST_ROWS) == MOST_ROWS:
-                pass
+        for some in _batches(rows):
+            written |= _write(some)
     except Exception as error:
-        log.warning("old_minutes_not_dropped", error=type(error).__name__)
+        kept = sum(len(rows[appid]) for appid in rows.keys() - written)
+        log.warning("counts_not_written", error=type(error).__name__, kept=kept)
+    for tally in mine.tallies:
+        tally.discard(written)
+    return len(written) == len(rows)
 
 
-def _drop_few(model: Any, at_once: int) -> int:
-    few = select(CTID).select_from(model).where(_is_old(model)).limit(at_once)
-    dropping = delete(model).where(CTID.in_(few.with_for_update(skip_locked=True)))
-    with transaction() as db:
-        found = dropping.returning(CTID).execution_options(synchronize_session=False)
-        return len(db.scalars(found).all())
+def _batches(rows: RowsByApp) -> Iterator[RowsByApp]:
+    batch: dict[str, Sequence[CountRow]] = {}
+    size = 0
+    for appid in sorted(rows):
+        batch[appid] = rows[appid]
+        size += len(rows[appid])
+        if size >= MOST_ROWS:
+            yield batch
+            batch, size = {}, 0
+    if batch:
+        yield batch
 
 
-def count_old_counts() -> Iterator[int]:
-    """Yield the number of rows that `drop_old_counts` would delete."""
-    models = (*COUNTED, *BY_MINUTE)
-    with transaction() as db:
-        old = [select(func.count()).select_from(model).where(_is_old(model)) for model in models]
-        counted = [db.scalars(one).one() for one in old]
-    yield sum(counted)
+def _write(rows: RowsByApp) -> set[str]:
+    """Write the counts of apps in one transaction. Return the apps whose counts are written.
+
+    If it fails, its halves are tried again, so that one app does not prevent the counts of others.
+    The tenants are looked up again, too: an app may have been deleted after the first look-up.
+    """
+    try:
+        with autocommit() as db:
+            _insert_or_add(db, rows)
+    except OF_SOME_ROWS as error:
+        appids = list(rows)
+        if len(appids) == 1:
+            kept = len(rows[appids[0]])
+            log.warning("counts_not_written", error=type(error).__name__, kept=kept)
+            return set()
+        half = len(appids) // 2
+        parts = (appids[:half], appids[half:])
+        return set().union(*(_write({one: rows[one] for one in part}) for part in parts))
+    return set(rows)
 
 
-def _is_old(model: Any) -> ColumnElement[bool]:
-    is_old: ColumnElement[bool] = (
-        model.minute < oldest_minute() if model in BY_MINUTE else model.day < today() - KEPT
-    )
-    return is_old
+def _insert_or_add(db: "psycopg.Connection[Any]", rows: RowsByApp) -> None:
+    """Insert the rows, or add them to existing rows. Counts of a deleted app are dropped.
+
+    All processes write rows in the same order, to rule out deadlocks.
+    """
+    tenants = _tenants_of(db, list(rows))
+    with db.pipeline(), db.transaction(), db.cursor() as cursor:
+        for table, statement in INSERTIONS.items():
+            of_table = sorted(
+                (*row.values, tenant_id)
+                for appid, tenant_id in tenants.items()
+                for row in rows[appid]
+                if row.table == table
+            )
+            if of_table:
+                cursor.executemany(statement, of_table)
+
+
+def _tenants_of(db: "psycopg.Connection[Any]", appids: list[str]) -> Mapping[str, UUID]:
+    return dict(db.execute(TENANTS, {"appids": appids}).fetchall())

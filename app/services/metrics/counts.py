@@ -5,7 +5,7 @@ Counting needs no database, no lock and no waiting (docs/decisions/0014).
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import date, datetime, timedelta, timezone
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar, cast
@@ -102,16 +102,16 @@ class Tally(Generic[K]):
         self._news.append(what)
 
     def gather(self) -> Mapping[K, int]:
-        """Sum up the new events and return all sums since the last `clear`."""
+        """Sum up the new events and return all sums that were not discarded."""
         for _ in range(len(self._news)):
             what = self._news.popleft()
             if what in self.sums or len(self.sums) < MOST_SUMS:
                 self.sums[what] = self.sums.get(what, 0) + 1
         return self.sums
 
-    def clear(self) -> None:
-        """Reset the sums that `gather` has returned. Events noted since then remain."""
-        self.sums = {}
+    def discard(self, appids: Container[str]) -> None:
+        """Remove the sums of apps. Events noted since `gather` remain."""
+        self.sums = {key: count for key, count in self.sums.items() if key.appid not in appids}
 
 
 class Counts:

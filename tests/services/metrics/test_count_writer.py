@@ -24,8 +24,9 @@ from app.models import Measure
 from app.services.database.transactions import transaction
 from app.services.metrics import count_writer
 from app.services.metrics import counts as counting
-from app.services.metrics.count_writer import count_old_counts, drop_old_counts, write_counts
+from app.services.metrics.count_writer import write_counts
 from app.services.metrics.counts import Counts, Tally, count, count_answer, count_failure, today
+from app.services.metrics.old_counts import count_old_counts, drop_old_counts
 from app.services.runtime import background
 from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
