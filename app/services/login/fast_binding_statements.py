@@ -18,8 +18,8 @@ SELECT account.user_id, account.openid, account.unionid, account.nickname, accou
 FROM social_accounts AS account
 JOIN tenants ON tenants.id = account.tenant_id
 LEFT JOIN phones AS phone
-    ON phone.tenant_id = account.tenant_id AND phone.number_index = %(number_index)s
-LEFT JOIN users AS person ON person.tenant_id = phone.tenant_id AND person.id = phone.user_id
+    ON phone.tenant_id = %(tenant_id)s AND phone.number_index = %(number_index)s
+LEFT JOIN users AS person ON person.tenant_id = %(tenant_id)s AND person.id = phone.user_id
 WHERE account.tenant_id = %(tenant_id)s AND account.id = %(account_id)s
 """  # noqa: S608 - of constants
 

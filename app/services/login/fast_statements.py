@@ -20,7 +20,7 @@ from app.services.users.users import PROFILE_COLUMNS
 PERSON_COLUMNS = f"""
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
-        WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
+        WHERE tenant_id = %(tenant_id)s AND user_id = person.id AND appid = %(appid)s
             AND {BOUND_AND_ACTIVE}
         ORDER BY refresh_expires_at LIMIT {{session_limit}}
     ) AS active), person.last_login_at,
@@ -31,8 +31,8 @@ READ_STATE = f"""
 SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
     {PERSON_COLUMNS}
 FROM social_accounts AS account
-LEFT JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
-LEFT JOIN phones AS phone ON phone.tenant_id = person.tenant_id AND phone.user_id = person.id
+LEFT JOIN users AS person ON person.tenant_id = %(tenant_id)s AND person.id = account.user_id
+LEFT JOIN phones AS phone ON phone.tenant_id = %(tenant_id)s AND phone.user_id = person.id
 WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """  # noqa: S608 - of constants
