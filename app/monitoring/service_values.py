@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from pathlib import Path
 
 import structlog
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Name, load_pem_x509_certificate
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from app.metrics.definitions import (
@@ -26,8 +27,9 @@ from app.metrics.definitions import (
     USERS,
     Gauge,
 )
-from app.models import DailyCount, Tenant
+from app.models import Tenant
 from app.services.database.stale_reads import read_replica_lag
+from app.services.database.tenant_reads import read_per_tenant
 from app.services.database.transactions import transaction
 from app.services.job_runs import last_runs
 from app.services.metrics.counts import today
@@ -41,11 +43,30 @@ CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 # Files with more are those of public authorities. An expired one among them does no harm.
 MOST_AUTHORITIES = 20
 BUSIEST_DAYS = timedelta(days=7)
-# -1 is the estimate of a table that was never analysed.
+# The last column says whether the database has Citus. -1 is the estimate of a table that was never
+# analysed.
 ESTIMATES = text(
-    "SELECT relname, reltuples FROM pg_class WHERE reltuples >= 0"
-    " AND oid IN (to_regclass('users'), to_regclass('login_sessions'))"
+    "SELECT relname, reltuples, EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
+    " FROM pg_class WHERE oid IN (to_regclass('users'), to_regclass('login_sessions'))"
 )
+# Of a distributed table, the coordinator has no estimate. Each node has those of its shards.
+ON_A_NODE = """
+SELECT coalesce(json_object_agg(name, number), '{}')
+FROM (SELECT logicalrelid::text AS name, sum(reltuples) AS number
+      FROM pg_dist_shard JOIN pg_class ON oid = to_regclass(shard_name(logicalrelid, shardid))
+      WHERE reltuples >= 0 GROUP BY 1) AS estimates
+"""
+ON_ALL_NODES = text(
+    "SELECT name, sum(number::float) FROM run_command_on_all_nodes(:command),"
+    " json_each_text(result::json) AS estimates (name, number)"
+    " WHERE success AND name = ANY(:names) GROUP BY name"
+)
+# The busiest apps of a tenant.
+BUSIEST = """
+SELECT appid, sum(logged_in + logged_in_by_password) AS logins FROM daily_counts
+WHERE tenant_id = %(tenant_id)s AND day > %(after)s
+GROUP BY appid ORDER BY logins DESC, appid LIMIT %(most)s
+"""
 ESTIMATED = {"users": USERS, "login_sessions": SESSIONS}
 
 
@@ -54,17 +75,15 @@ def find_busiest_apps(most: int) -> Mapping[str, str]:
 
     The values are slugs. The busiest app is the first.
     """
-    logins = func.sum(DailyCount.logged_in + DailyCount.logged_in_by_password)
-    busiest = (
-        select(DailyCount.appid, Tenant.slug)
-        .join(Tenant, Tenant.id == DailyCount.tenant_id)
-        .where(DailyCount.day > today() - BUSIEST_DAYS)
-        .group_by(DailyCount.appid, Tenant.slug)
-        .order_by(logins.desc(), DailyCount.appid)
-        .limit(most)
-    )
     with transaction() as db:
-        return dict(db.execute(busiest).all())
+        slugs = dict(db.execute(select(Tenant.id, Tenant.slug)).all())
+        told = {"after": today() - BUSIEST_DAYS, "most": most}
+        found = [
+            (-logins, appid, slugs[tenant_id])
+            for tenant_id, rows in read_per_tenant(db, BUSIEST, slugs, **told)
+            for appid, logins in rows
+        ]
+    return {appid: slug for _, appid, slug in nsmallest(most, found)}
 
 
 def read_values(config: Config, tenants: Mapping[str, str]) -> Sequence[Value]:
@@ -88,9 +107,13 @@ def _value(gauge: Gauge, value: float, *labels: str) -> Value:
 
 def _estimates(_config: Config) -> Iterator[Value]:
     with transaction() as db:
-        rows = db.execute(ESTIMATES).all()
-    for table, rows_estimated in rows:
-        yield _value(ESTIMATED[table], float(rows_estimated))
+        found = db.execute(ESTIMATES).all()
+        estimates = {table: rows for table, rows, _ in found if rows >= 0}
+        if any(has_citus for _, _, has_citus in found):
+            told = {"command": ON_A_NODE, "names": list(ESTIMATED)}
+            estimates |= dict(db.execute(ON_ALL_NODES, told).all())
+    for table, rows in estimates.items():
+        yield _value(ESTIMATED[table], float(rows))
 
 
 def _jobs(_config: Config) -> Iterator[Value]:

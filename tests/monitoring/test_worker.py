@@ -178,6 +178,13 @@ def test_values_of_the_service(app: Flask, config: Config, rows: Reader) -> None
     assert values_of(app, config)["wxpass_signing_key_age_seconds",] == pytest.approx(3600, abs=60)
 
 
+def test_estimates_do_not_use_functions_of_citus_on_plain_postgresql(
+    app: Flask, config: Config, statements: list[str]
+) -> None:
+    values_of(app, config)
+    assert not any("run_command_on_all_nodes" in one for one in statements)
+
+
 def certificate(days: int, subject: str = "test") -> str:
     """Return a certificate in PEM that expires in some days."""
     key = Ed25519PrivateKey.generate()

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.i18n_marker import N_
-from app.models import AlertSignal, SigningKey, Tenant, WeChatPush
+from app.models import AlertSignal, SigningKey, Tenant
 from app.services import job_runs
 from app.services.alerts.rules import Observation
+from app.services.database.tenant_reads import read_per_tenant, read_tenant_ids
 from app.services.database.transactions import transaction
 
 JOB_OVERDUE = timedelta(hours=48)
@@ -20,6 +21,10 @@ CACHES_OFF_FOR = timedelta(minutes=2)
 # Processes repeat a signal more often than this (`evaluation.TICK_SECONDS`).
 SIGNAL_VALID = timedelta(minutes=1)
 NOW = timedelta()
+FAILED_PUSHES = """
+SELECT count(*), min(received_at) FROM wechat_pushes
+WHERE tenant_id = %(tenant_id)s AND handled_at IS NULL AND failure IS NOT NULL
+"""
 
 # The reason and the remedy of each condition.
 TEXTS: Mapping[str, tuple[str, str]] = {
@@ -96,11 +101,11 @@ def _signing_key(db: Session, first: datetime | None, moment: datetime) -> Itera
 
 
 def _pushes(db: Session, moment: datetime) -> Iterator[Observation]:
-    failed = (WeChatPush.handled_at.is_(None), WeChatPush.failure.is_not(None))
-    wanted = select(func.count(), func.min(WeChatPush.received_at)).where(*failed)
-    count, since = db.execute(wanted).one()
-    if count:
-        yield _observed("pushes_failing", since, moment, PUSH_WAITS, count=str(count))
+    found = read_per_tenant(db, FAILED_PUSHES, read_tenant_ids(db))
+    failed = [(count, since) for _, ((count, since),) in found if count]
+    if failed:
+        total, since = sum(count for count, _ in failed), min(since for _, since in failed)
+        yield _observed("pushes_failing", since, moment, PUSH_WAITS, count=str(total))
 
 
 def _caches(db: Session, moment: datetime) -> Iterator[Observation]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.models import NO_ERRCODE
+from app.services.database.tenant_reads import read_tenant_ids
 from app.services.database.transactions import transaction
 from app.services.failures.causes import Cause, Kind, Remedy, fill, find_cause
 from app.services.failures.reads import (
@@ -32,6 +33,9 @@ from app.services.metrics.counts import minute_of, oldest_minute
 MOST_CAUSES = 200
 # A check reads few minutes of each cause.
 MOST_CHECKED = 5000
+
+# The number of failures of each cause.
+Failures = Mapping[CauseKey, tuple[int, Cause]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,56 +94,68 @@ def find_failing(since: timedelta, tenant_id: UUID | None = None) -> Sequence[Fa
     For a check that runs each minute: more causes are examined than in a report, but no earlier
     minute is read, so `first_at` lies within `since`.
     """
+    moment = now()
+    first = _first_minute(since, moment)
     with transaction() as db:
-        return report_failures(db, since, tenant_id, MOST_CHECKED, reads_day=False).failing
+        failures = _read_failures(db, _tenants(db, tenant_id), first)
+        examined = _candidates(failures)[:MOST_CHECKED]
+        found = _examine(db, failures, examined, (first, first), moment)
+    return [app for app, is_over in found if not is_over]
 
 
-def report_failures(
-    db: Session,
-    since: timedelta,
-    tenant_id: UUID | None = None,
-    most: int | None = None,
-    *,
-    reads_day: bool = True,
-) -> FailureReport:
+def report_failures(db: Session, since: timedelta, tenant_id: UUID | None = None) -> FailureReport:
     """Return the failing apps of a tenant, or of all tenants, in the last `since`, up to a day.
 
-    At most `most` causes are examined, by default `MOST_CAUSES`. `reads_day` finds the beginning of
-    runs that began before the period.
+    At most `MOST_CAUSES` causes are examined. Earlier minutes of the day are read, too, to find the
+    beginning of runs that began before the period.
     """
     moment = now()
-    first = max(minute_of(moment - since), oldest_minute())
-    oldest = oldest_minute() if reads_day else first
-    sums = sum_failures(db, tenant_id, first)
-    known = {one: find_cause(one.code, one.errcode) for one in sums}
-    causes = {one: cause for one, cause in known.items() if cause is not None}
-    candidates = _candidates(sums, causes)
-    examined = {one: causes[one] for one in candidates[: most or MOST_CAUSES]}
-    found = _examine(db, examined, (oldest, first), moment) if examined else []
+    first, tenants = _first_minute(since, moment), _tenants(db, tenant_id)
+    failures = _read_failures(db, tenants, first)
+    candidates = _candidates(failures)
+    examined = candidates[:MOST_CAUSES]
+    found = _examine(db, failures, examined, (oldest_minute(), first), moment)
     return FailureReport(
         first,
         moment,
-        sum_logins(db, tenant_id, first),
-        _by_code({one: sums[one] for one in causes}),
+        sum_logins(db, tenants, first),
+        _by_code(failures),
         [app for app, is_over in found if not is_over],
         [app for app, is_over in found if is_over],
         len(candidates) - len(examined),
     )
 
 
-def _by_code(sums: Mapping[CauseKey, int]) -> Mapping[str, int]:
+def _first_minute(since: timedelta, moment: datetime) -> datetime:
+    return max(minute_of(moment - since), oldest_minute())
+
+
+def _tenants(db: Session, tenant_id: UUID | None) -> Sequence[UUID]:
+    return read_tenant_ids(db) if tenant_id is None else [tenant_id]
+
+
+def _read_failures(db: Session, tenants: Sequence[UUID], first: datetime) -> Failures:
+    """Return the failures of logins. Those that fail no login are left out."""
+    sums = sum_failures(db, tenants, first)
+    causes = ((one, find_cause(one.code, one.errcode)) for one in sums)
+    return {one: (sums[one], cause) for one, cause in causes if cause is not None}
+
+
+def _by_code(failures: Failures) -> Mapping[str, int]:
     by_code: Counter[str] = Counter()
-    for cause, failures in sums.items():
-        by_code[cause.code] += failures
+    for one, (number, _) in failures.items():
+        by_code[one.code] += number
     return dict(by_code.most_common())
 
 
-def _candidates(
-    sums: Mapping[CauseKey, int], causes: Mapping[CauseKey, Cause]
-) -> Sequence[CauseKey]:
+def _candidates(failures: Failures) -> Sequence[CauseKey]:
     """Return the causes with enough failures, the most serious first."""
-    enough = [one for one, cause in causes.items() if sums[one] >= THRESHOLDS[cause.kind].least]
-    return sorted(enough, key=lambda one: (_rank(causes[one].kind), -sums[one], one))
+    enough = [
+        (_rank(cause.kind), -number, one)
+        for one, (number, cause) in failures.items()
+        if number >= THRESHOLDS[cause.kind].least
+    ]
+    return [one for _, _, one in sorted(enough)]
 
 
 def _rank(kind: Kind) -> int:
@@ -148,20 +164,24 @@ def _rank(kind: Kind) -> int:
 
 def _examine(
     db: Session,
-    causes: Mapping[CauseKey, Cause],
+    causes: Failures,
+    examined: Sequence[CauseKey],
     bounds: tuple[datetime, datetime],
     moment: datetime,
 ) -> Sequence[tuple[FailingApp, bool]]:
-    """Return the causes that count as failing, and whether they are over.
+    """Return the examined causes that count as failing, and whether they are over.
 
     `bounds` are the first minute that is read, and the first minute of the period.
     """
-    (oldest, first), apps = bounds, [one.app for one in causes]
-    failures = read_failures(db, list(causes), oldest)
+    if not examined:
+        return []
+    (oldest, first), apps = bounds, [one.app for one in examined]
+    failures = read_failures(db, examined, oldest)
     logins = read_logins(db, apps, oldest)
     names = read_names(db, apps)
     found = []
-    for one, cause in causes.items():
+    for one in examined:
+        _, cause = causes[one]
         minutes = _minutes(failures[one], logins[one.app])
         run = find_run(minutes, cause.kind, first, moment)
         if run is not None and one.app in names:

@@ -1,16 +1,36 @@
-"""Reads of the counts by minute."""
+"""Reads of the counts by minute, with one statement per tenant."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, String, Uuid, and_, bindparam, column, func, select
+from sqlalchemy import ARRAY, String, Uuid, and_, bindparam, column, func, select
 from sqlalchemy.orm import Session
 
-from app.models import MinuteCount, MinuteFailure, Tenant, WeChatApp
+from app.models import Tenant, WeChatApp
+from app.services.database.tenant_reads import read_per_tenant, read_per_tenant_with
 
-LOGINS = MinuteCount.logged_in + MinuteCount.logged_in_by_password
+SUM_FAILURES = """
+SELECT appid, code, errcode, sum(count) FROM minute_failures
+WHERE tenant_id = %(tenant_id)s AND minute >= %(since)s GROUP BY appid, code, errcode
+"""
+SUM_LOGINS = """
+SELECT coalesce(sum(logged_in + logged_in_by_password), 0) FROM minute_counts
+WHERE tenant_id = %(tenant_id)s AND minute >= %(since)s
+"""
+FAILURES = """
+SELECT appid, code, errcode, minute, count, our_ip FROM minute_failures
+JOIN unnest(%(appids)s::text[], %(codes)s::text[], %(errcodes)s::int[])
+    AS told (appid, code, errcode) USING (appid, code, errcode)
+WHERE tenant_id = %(tenant_id)s AND minute >= %(since)s ORDER BY minute
+"""
+LOGINS = """
+SELECT appid, minute, logged_in + logged_in_by_password FROM minute_counts
+WHERE tenant_id = %(tenant_id)s AND minute >= %(since)s AND appid = ANY(%(appids)s)
+    AND logged_in + logged_in_by_password > 0
+"""
 
 
 class AppKey(NamedTuple):
@@ -34,6 +54,9 @@ class CauseKey(NamedTuple):
         return AppKey(self.tenant_id, self.appid)
 
 
+K = TypeVar("K", AppKey, CauseKey)
+
+
 class MinuteOfCause(NamedTuple):
     """The number of failures in a minute, and this server's IP address if WeChat rejected it."""
 
@@ -50,48 +73,61 @@ class Names(NamedTuple):
     app_name: str
 
 
-def sum_failures(db: Session, tenant_id: UUID | None, since: datetime) -> Mapping[CauseKey, int]:
-    """Return the number of failures per cause since a minute, in one tenant or in all."""
-    one = MinuteFailure
-    key = (one.tenant_id, one.appid, one.code, one.errcode)
-    wanted = select(*key, func.sum(one.count)).where(*_since(one, tenant_id, since)).group_by(*key)
-    return {CauseKey(*row[:4]): row[4] for row in db.execute(wanted)}
+def sum_failures(db: Session, tenants: Sequence[UUID], since: datetime) -> Mapping[CauseKey, int]:
+    """Return the number of failures per cause in tenants since a minute."""
+    return {
+        CauseKey(tenant_id, *cause): failures
+        for tenant_id, rows in read_per_tenant(db, SUM_FAILURES, tenants, since=since)
+        for *cause, failures in rows
+    }
 
 
-def sum_logins(db: Session, tenant_id: UUID | None, since: datetime) -> int:
-    """Return the number of logins since a minute, in one tenant or in all."""
-    wanted = select(func.coalesce(func.sum(LOGINS), 0))
-    return int(db.scalars(wanted.where(*_since(MinuteCount, tenant_id, since))).one())
+def sum_logins(db: Session, tenants: Sequence[UUID], since: datetime) -> int:
+    """Return the number of logins in tenants since a minute."""
+    found = read_per_tenant(db, SUM_LOGINS, tenants, since=since)
+    return sum(int(logins) for _, ((logins,),) in found)
 
 
 def read_failures(
     db: Session, causes: Sequence[CauseKey], since: datetime
 ) -> Mapping[CauseKey, Sequence[MinuteOfCause]]:
     """Return the minutes in which each cause occurred, in their order."""
-    one, told = MinuteFailure, _told(causes, ("code", String()), ("errcode", Integer()))
-    key = (one.tenant_id, one.appid, one.code, one.errcode)
-    is_same = and_(*(mine == theirs for mine, theirs in zip(key, told.c, strict=True)))
-    wanted = select(*key, one.minute, one.count, one.our_ip).join(told, is_same)
     found: dict[CauseKey, list[MinuteOfCause]] = {cause: [] for cause in causes}
-    for row in db.execute(wanted.where(one.minute >= since).order_by(one.minute)):
-        found[CauseKey(*row[:4])].append(MinuteOfCause(*row[4:]))
+    told = (
+        (tenant_id, _arrays(of_tenant) | {"since": since})
+        for tenant_id, of_tenant in _by_tenant(causes)
+    )
+    for tenant_id, rows in read_per_tenant_with(db, FAILURES, told):
+        for appid, code, errcode, *minute in rows:
+            found[CauseKey(tenant_id, appid, code, errcode)].append(MinuteOfCause(*minute))
     return found
+
+
+def _arrays(causes: Sequence[CauseKey]) -> dict[str, Any]:
+    _, appids, codes, errcodes = (list(values) for values in zip(*causes, strict=True))
+    return {"appids": appids, "codes": codes, "errcodes": errcodes}
 
 
 def read_logins(
     db: Session, apps: Iterable[AppKey], since: datetime
 ) -> Mapping[AppKey, Mapping[datetime, int]]:
     """Return the number of logins of each app by minute. Minutes without logins are left out."""
-    wanted_apps = list(dict.fromkeys(apps))
-    one, told = MinuteCount, _told(wanted_apps)
-    is_same = and_(one.tenant_id == told.c.tenant_id, one.appid == told.c.appid)
-    wanted = select(one.tenant_id, one.appid, one.minute, LOGINS).join(told, is_same)
-    found: dict[AppKey, dict[datetime, int]] = {app: {} for app in wanted_apps}
-    for tenant_id, appid, minute, logins in db.execute(
-        wanted.where(one.minute >= since, LOGINS > 0)
-    ):
-        found[AppKey(tenant_id, appid)][minute] = logins
+    found: dict[AppKey, dict[datetime, int]] = {app: {} for app in apps}
+    told = (
+        (tenant_id, {"appids": [appid for _, appid in of_tenant], "since": since})
+        for tenant_id, of_tenant in _by_tenant(found)
+    )
+    for tenant_id, rows in read_per_tenant_with(db, LOGINS, told):
+        for appid, minute, logins in rows:
+            found[AppKey(tenant_id, appid)][minute] = logins
     return found
+
+
+def _by_tenant(keys: Iterable[K]) -> Iterator[tuple[UUID, Sequence[K]]]:
+    by_tenant: dict[UUID, list[K]] = defaultdict(list)
+    for key in keys:
+        by_tenant[key[0]].append(key)
+    return iter(by_tenant.items())
 
 
 def read_names(db: Session, apps: Iterable[AppKey]) -> Mapping[AppKey, Names]:
@@ -104,15 +140,9 @@ def read_names(db: Session, apps: Iterable[AppKey]) -> Mapping[AppKey, Names]:
     return {AppKey(tenant_id, appid): Names(*names) for tenant_id, appid, *names in rows}
 
 
-def _since(model: Any, tenant_id: UUID | None, since: datetime) -> tuple[Any, ...]:
-    of_tenant = () if tenant_id is None else (model.tenant_id == tenant_id,)
-    return (*of_tenant, model.minute >= since)
-
-
-def _told(keys: Sequence[tuple[Any, ...]], *more: tuple[str, Any]) -> Any:
+def _told(keys: Sequence[AppKey]) -> Any:
     """Return a table of keys. Two array parameters take any number of them."""
-    kinds: list[tuple[str, Any]] = [("tenant_id", Uuid()), ("appid", String()), *more]
-    columns: list[Any] = [column(name, kind) for name, kind in kinds]
+    columns: list[Any] = [column("tenant_id", Uuid()), column("appid", String())]
     lists = zip(*keys, strict=True) if keys else ([] for _ in columns)
     arrays = [
         bindparam(None, list(values), ARRAY(one.type), unique=True)

@@ -10,7 +10,7 @@ from app.services.alerts import signals
 from app.services.alerts.app_conditions import observe_apps
 from app.services.alerts.platform_conditions import observe_platform
 from app.services.apps.tenants import tenant_id_of
-from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, ACME_STAFF
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, ACME_STAFF, GLOBEX_LIFE
 from tests.services.failures.minutes import Minutes
 
 
@@ -85,3 +85,25 @@ def test_processes_with_caches_off_are_counted_while_they_repeat_it(app, rows, m
     assert platform(app)["caches_off"].facts["values"] == {"count": "2"}
     rows("UPDATE alert_signals SET seen_at = now() - interval '2 minutes'")
     assert "caches_off" not in platform(app)
+
+
+def test_failed_pushes_of_all_tenants_are_one_condition(app, rows):
+    add = (
+        "INSERT INTO wechat_pushes"
+        " (id, tenant_id, appid, event, key_index, delivery_index, received_at, message_sealed,"
+        " failure) SELECT gen_random_uuid(), tenant_id, appid, 'x', :key, :key,"
+        " now() - make_interval(mins => :minutes), 'sealed', :failure FROM wechat_apps"
+        " WHERE appid = :appid RETURNING received_at"
+    )
+    received = [
+        rows(add, appid=one.appid, key=bytes([minutes]), minutes=minutes, failure=failure)[0][0]
+        for one, minutes, failure in (
+            (ACME_SHOP, 5, "ZeroDivisionError"),
+            (GLOBEX_LIFE, 9, "ZeroDivisionError"),
+            (GLOBEX_LIFE, 3, "ZeroDivisionError"),
+            (ACME_CLUB, 30, None),
+        )
+    ]
+    one = platform(app)["pushes_failing"]
+    assert one.since == received[1]
+    assert one.facts["values"] == {"count": "3"}

@@ -1,5 +1,7 @@
 """Failing apps: causes, numbers, isolation between tenants, and number of SQL statements."""
 
+import re
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -27,6 +29,7 @@ from tests.fixtures.personas import (
     WeChat,
     failure,
 )
+from tests.fixtures.tenant_sql import recorded_statements
 from tests.services.failures.minutes import Minutes
 
 TEN_MINUTES = timedelta(minutes=10)
@@ -207,24 +210,52 @@ def test_a_check_reads_no_minute_before_its_period(app: Flask, minutes: Minutes)
     assert (reported.failures, reported.last_at) == (checked.failures, checked.last_at)
 
 
-@pytest.mark.parametrize("apps", [1, 3])
-def test_number_of_statements_does_not_grow_with_the_failing_apps(
-    app: Flask, minutes: Minutes, statements: list[str], apps: int
-) -> None:
-    for one in (ACME_SHOP, ACME_CLUB, GLOBEX_LIFE)[:apps]:
-        minutes.fail("wechat_app_misconfigured", 1, 2, app=one, errcode=40125)
-    with app.app_context(), transaction() as db:
-        statements.clear()
+def reads_of(app: Flask) -> Counter[str]:
+    """Return how often the report of all tenants reads each of these tables."""
+    with recorded_statements() as sent, app.app_context(), transaction() as db:
         report_failures(db, A_DAY)
-    assert len(statements) == 5
+    tables = re.compile("FROM (minute_failures|minute_counts|wechat_apps|tenants)")
+    return Counter(table for one in sent for table in tables.findall(one.text))
 
 
-def test_nothing_is_reported_without_counts(app: Flask, statements: list[str]) -> None:
+@pytest.mark.parametrize("apps", [1, 2])
+def test_number_of_statements_does_not_grow_with_the_failing_apps_of_a_tenant(
+    app: Flask, minutes: Minutes, apps: int
+) -> None:
+    """A sum for each of two tenants, and the minutes of the tenant that fails."""
+    for one in (ACME_SHOP, ACME_CLUB)[:apps]:
+        minutes.fail("wechat_app_misconfigured", 1, 2, app=one, errcode=40125)
+    assert reads_of(app) == {
+        "tenants": 1,
+        "minute_failures": 3,
+        "minute_counts": 3,
+        "wechat_apps": 1,
+    }
+
+
+def test_minutes_are_read_only_of_tenants_with_failures(app: Flask, minutes: Minutes) -> None:
+    minutes.log_in(1, 2)
+    assert reads_of(app) == {"tenants": 1, "minute_failures": 2, "minute_counts": 2}
+
+
+def test_nothing_is_reported_without_counts(app: Flask) -> None:
     with app.app_context(), transaction() as db:
-        statements.clear()
         told = report_failures(db, A_DAY)
     assert (told.failing, told.recovered, told.logins, told.left_out) == ([], [], 0, 0)
-    assert len(statements) == 2
+
+
+def test_apps_of_several_tenants_are_reported_with_their_own_minutes(
+    app: Flask, minutes: Minutes
+) -> None:
+    """The other tenant has logins in the same minutes."""
+    minutes.fail("wechat_unavailable", 3, 2, times=5)
+    minutes.fail("wechat_unavailable", 2, 1, app=GLOBEX_LIFE, times=6)
+    minutes.log_in(2, app=GLOBEX_LIFE, times=4)
+    told = [(one.tenant_slug, one.failures, one.logins) for one in report(app).failing]
+    assert told == [("globex", 12, 4), ("acme", 10, 0)]
+    with app.app_context():
+        checked = find_failing(TEN_MINUTES)
+    assert [(one.tenant_slug, one.failures, one.logins) for one in checked] == told
 
 
 def test_failures_of_a_login_by_password_are_counted(

@@ -125,6 +125,26 @@ def test_push_that_fails_again_does_not_prevent_the_retry_of_other_pushes(
     assert states(rows) == [(True, None), (False, "ZeroDivisionError"), (True, None)]
 
 
+def test_retry_handles_the_pushes_of_all_tenants(
+    portal: Portal, app: Flask, client: Client, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(app, app=GLOBEX_LIFE)
+    monkeypatch.setitem(HANDLERS, REVOKE, fail_after_writing)
+    other = Portal(client, GLOBEX_LIFE)
+    for to, openid in ((portal, "oAlice"), (other, "oBob"), (portal, "oCarol")):
+        assert succeeded(to.push(event(OpenID=openid)))
+    handled: list[str | None] = []
+
+    def handle(_db: Session, _tenant_id: UUID, appid: str, push: Push, *_: Any) -> None:
+        handled.append(push.openid)
+
+    monkeypatch.setitem(HANDLERS, REVOKE, handle)
+    with app.app_context():
+        assert retry_pushes() == Retried(3, 0)
+    assert handled == ["oAlice", "oBob", "oCarol"], "the oldest first"
+    assert states(rows) == [(True, None)] * 3
+
+
 def test_push_received_before_its_handler_existed_is_handled_by_the_retry_command(
     portal: Portal, run: Command, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
