@@ -35,11 +35,11 @@ account AS (
 def _lock_session(source: str) -> str:
     return f"""
 its_session AS (
-    SELECT login_sessions.id FROM login_sessions, {source}
-    WHERE login_sessions.tenant_id = %(tenant_id)s AND login_sessions.id = %(session_id)s
-        AND token_hash = %(old_token_hash)s AND ended_at IS NULL
-        AND login_sessions.user_id IS NULL
-    FOR NO KEY UPDATE OF login_sessions
+    SELECT id FROM login_sessions
+    WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s
+        AND token_hash = %(old_token_hash)s AND ended_at IS NULL AND user_id IS NULL
+        AND EXISTS (SELECT FROM {source})
+    FOR NO KEY UPDATE
 )
 """  # noqa: S608 - of constants
 
@@ -76,15 +76,16 @@ WITH {LOCK_ACCOUNT}, {_lock_session("account")}, registered AS (
 
 BIND_TO_OWNER = f"""
 WITH {LOCK_ACCOUNT}, phone AS (
-    SELECT phones.user_id FROM phones, account
+    SELECT user_id FROM phones
     WHERE tenant_id = %(tenant_id)s AND number_index = %(number_index)s AND user_id = %(user_id)s
-    FOR UPDATE OF phones
+        AND EXISTS (SELECT FROM account)
+    FOR UPDATE
 ), its_user AS MATERIALIZED (
-    SELECT person.id AS user_id FROM users AS person, phone
-    WHERE person.tenant_id = %(tenant_id)s AND person.id = phone.user_id
-        AND status = 'active' AND erase_after IS NULL
-        AND {NO_OTHER_LOGIN}
-    FOR NO KEY UPDATE OF person
+    SELECT person.id AS user_id FROM users AS person
+    WHERE person.tenant_id = %(tenant_id)s AND person.id = %(user_id)s
+        AND status = 'active' AND erase_after IS NULL AND {NO_OTHER_LOGIN}
+        AND EXISTS (SELECT FROM phone)
+    FOR NO KEY UPDATE
 ), {_lock_session("its_user")}, user_updated AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
     WHERE tenant_id = %(tenant_id)s AND id = %(user_id)s AND EXISTS (SELECT FROM its_session)

@@ -30,10 +30,12 @@ WRITE = """
 UPDATE login_sessions AS s
 SET seen_at = greatest(s.seen_at, used.seen_at),
     expires_at = CASE WHEN s.user_id IS NULL THEN s.expires_at
-                 ELSE greatest(s.expires_at, used.seen_at + %(lifetime)s) END
+                 ELSE greatest(s.expires_at, used.expires_at) END
 FROM (
-    SELECT login_sessions.id, told.seen_at
-    FROM unnest(%(hashes)s::bytea[], %(moments)s::timestamptz[]) AS told (token_hash, seen_at)
+    SELECT login_sessions.id, told.seen_at, told.expires_at
+    FROM unnest(
+        %(hashes)s::bytea[], %(moments)s::timestamptz[], %(expiries)s::timestamptz[]
+    ) AS told (token_hash, seen_at, expires_at)
     JOIN login_sessions USING (token_hash)
     WHERE login_sessions.tenant_id = %(tenant_id)s AND login_sessions.ended_at IS NULL
     FOR NO KEY UPDATE OF login_sessions SKIP LOCKED
@@ -97,7 +99,7 @@ def _write(uses: list[tuple[Use, datetime]]) -> None:
                 "tenant_id": tenant_id,
                 "hashes": list(moments),
                 "moments": list(moments.values()),
-                "lifetime": LOGIN_LIFETIME,
+                "expiries": [moment + LOGIN_LIFETIME for moment in moments.values()],
             }
             db.execute(WRITE, values)
 

@@ -42,24 +42,29 @@ def upsert_social_account(
     if the app has been released or moved to another tenant.
     """
     moment, fresh_id = now(), new_id()
-    found = db.execute(_upsert(app, identity, fresh_id, moment)).one_or_none()
-    if found is None:
+    known_unionid = db.scalar(_known_unionid(app, identity))
+    account = db.scalar(_upsert(app, identity, fresh_id, moment))
+    if account is None:
         raise AppUnknown("the app was released or moved")
-    account, known_unionid = found
     if account.id == fresh_id:
         count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
     return account, account.unionid != known_unionid
 
 
-def _upsert(
-    app: AppConfig, identity: WeChatIdentity, fresh_id: UUID, moment: datetime
-) -> ReturningInsert[SocialAccount, str | None]:
-    """Return the statement that upserts the account and returns its previous unionid."""
+def _known_unionid(app: AppConfig, identity: WeChatIdentity) -> Select[str | None]:
+    """Return a query of the stored unionid of an identity that locks its row."""
     known = select(SocialAccount.unionid).where(
         SocialAccount.tenant_id == app.tenant_id,
         SocialAccount.appid == app.appid,
         SocialAccount.openid == identity.openid,
     )
+    return known.with_for_update(key_share=True)
+
+
+def _upsert(
+    app: AppConfig, identity: WeChatIdentity, fresh_id: UUID, moment: datetime
+) -> ReturningInsert[SocialAccount]:
+    """Return the statement that inserts the account, or updates it if it exists."""
     values = {
         "id": fresh_id,
         "tenant_id": app.tenant_id,
@@ -77,7 +82,7 @@ def _upsert(
             "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
         },
     )
-    return upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
+    return upsert.returning(SocialAccount)
 
 
 def _if_in_use(app: AppConfig, values: dict[str, Any]) -> Select[Any]:
