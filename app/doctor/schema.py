@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator
 
-import psycopg
 from flask import current_app
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import text
 
 from app.doctor.findings import Deployment, Finding, error, of_failure, ok, warning
 from app.errors import Failure
 from app.extensions import db as database
 from app.keyring import keyring
-from app.models.sealed_columns import sealed_columns
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys
-from app.services.encryption.key_usage import sealed_with
+from app.services.encryption.key_usage import is_key_used_within
 from app.services.encryption.readiness import check_readiness, newest_migration
 
 ATTRIBUTES = text(
@@ -42,7 +39,7 @@ GRANTS = (
     "Run deploy/postgresql/roles.sql again as superuser.",
     "请以超级用户重新执行 deploy/postgresql/roles.sql。",
 )
-SEARCH_SECONDS = 10
+SEARCH_SECONDS = 10.0
 
 
 def check_role(deployment: Deployment) -> Iterator[Finding]:
@@ -187,18 +184,8 @@ def check_encryption_keys(deployment: Deployment) -> Iterator[Finding]:
         "WXPASS_KEYS 和 WXPASS_PEPPER 与数据相符。",
     )
     old = [key_id for key_id, _ in keyring().keys[1:]]
-    try:
-        needed = [key_id for key_id in old if _is_needed(key_id)]
-    except DBAPIError as failed:
-        if not isinstance(failed.orig, psycopg.errors.QueryCanceled):
-            raise
-        yield ok(
-            "keys_not_counted",
-            "The rows are too many to look for old keys here. Run keys check.",
-            "数据量较大，未在此查找旧密钥，请执行 keys check。",
-        )
-        return
-    if needed:
+    is_needed = {key_id: is_key_used_within(SEARCH_SECONDS, key_id) for key_id in old}
+    if needed := [key_id for key_id in old if is_needed[key_id]]:
         yield warning(
             "keys_old",
             (
@@ -207,19 +194,15 @@ def check_encryption_keys(deployment: Deployment) -> Iterator[Finding]:
             ),
             ("Run flask --app wsgi keys rotate.", "请执行 flask --app wsgi keys rotate。"),
         )
+    elif None in is_needed.values():
+        yield ok(
+            "keys_not_counted",
+            "The rows are too many to look for old keys here. Run keys check.",
+            "数据量较大，未在此查找旧密钥，请执行 keys check。",
+        )
     elif old:
         yield ok(
             "keys_removable",
             f"No row needs these keys of WXPASS_KEYS: {', '.join(old)}. They may be removed.",
             f"WXPASS_KEYS 中的 {', '.join(old)} 已无数据使用，可以移除。",
         )
-
-
-def _is_needed(key_id: str) -> bool:
-    wanted = (
-        select(column.key).where(sealed_with(column, key_id)).limit(1)
-        for column in sealed_columns()
-    )
-    with transaction() as db:
-        db.execute(text(f"SET LOCAL statement_timeout = '{SEARCH_SECONDS}s'"))
-        return any(db.scalar(one) is not None for one in wanted)

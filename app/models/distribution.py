@@ -4,6 +4,10 @@ Every node has a copy of a reference table. A tenant table is distributed by `te
 of a tenant are on one node. The coordinator has the other tables, which belong to the platform.
 """
 
+from typing import Any
+
+from sqlalchemy import Column, Table
+
 # Settings and keys that requests of every tenant read, and that change rarely. `app_claims` belongs
 # to them because the claims of several tenants to an appid are compared.
 REFERENCE_TABLES = (
@@ -34,3 +38,17 @@ TENANT_TABLES = (
     "minute_counts",
     "minute_failures",
 )
+
+
+def is_tenant_table(table: Table) -> bool:
+    """Return whether the rows of a table are distributed by tenant."""
+    return table.name in TENANT_TABLES
+
+
+def key_within_tenant(table: Table) -> Column[Any]:
+    """Return the column that identifies a row of a tenant, or a row of a table without tenants.
+
+    It is the only column of the primary key beside `tenant_id`.
+    """
+    (key,) = (column for column in table.primary_key if column.name != "tenant_id")
+    return key

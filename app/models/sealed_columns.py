@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from uuid import UUID
 
 from sqlalchemy import Column, Table
 
 from app.extensions import Model
 from app.models.columns import Sealed
+from app.models.distribution import is_tenant_table, key_within_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,13 @@ class SealedColumn:
 
     @property
     def key(self) -> Column[Any]:
-        """The primary key column. Every table with encrypted columns has exactly one."""
-        (key,) = self._table.primary_key
-        return key
+        """The column that identifies a row within its tenant, or in a table without tenants."""
+        return key_within_tenant(self._table)
+
+    @property
+    def tenant_id(self) -> Column[UUID] | None:
+        """The tenant's id if the table is distributed by tenant, otherwise None."""
+        return self._table.c.tenant_id if is_tenant_table(self._table) else None
 
     @property
     def bound_to(self) -> Sequence[Column[Any]]:

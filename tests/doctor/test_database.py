@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from app.doctor import capacity, clocks, database
+from app.doctor import capacity, clocks, database, schema
 from app.doctor.findings import Deployment
 from app.doctor.running import run_check
 from app.keyring import KeyRing
@@ -156,6 +156,16 @@ def test_rows_under_old_keys_and_missing_keys_are_reported(
     missing = examine_new(keys=(new,))["encryption_key_missing"]
     assert (missing["level"], old[0] in missing["what"]["en"]) == ("error", True)
     assert "pepper_wrong" in examine_new(pepper=b"q" * 40)
+
+
+def test_search_for_old_keys_may_be_too_long_for_the_doctor(
+    examine_new: Examine, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "is_key_used_within", lambda *_: None)
+    new = (f"n{secrets.token_hex(4)}", secrets.token_bytes(32))
+    found = examine_new(keys=(new, config.keys[0]))
+    assert found["keys_not_counted"]["level"] == "ok"
+    assert "keys_removable" not in found
 
 
 def test_pooler_that_is_declared_without_need_is_reported(

@@ -5,9 +5,11 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from sqlalchemy import Column, MetaData, Table, Uuid
 
 from app.extensions import db
 from app.keyring import SealBroken, keyring
+from app.models.distribution import key_within_tenant
 from app.models.sealed_columns import SealedColumn, sealed_columns
 
 NAMES = {column.name for column in sealed_columns()}
@@ -68,3 +70,20 @@ def test_reseal_rejects_a_ciphertext_of_another_row_or_column(
             with pytest.raises(SealBroken):
                 other.sealed.reseal(text, other.model, row_of(other, which))
         assert text.startswith(f"{keyring().first}:")
+
+
+@pytest.mark.parametrize("key", [("id",), ("tenant_id", "id")])
+def test_key_within_a_tenant_is_the_primary_key_without_the_tenant(key: tuple[str, ...]) -> None:
+    columns = [Column(name, Uuid, primary_key=name in key) for name in ("tenant_id", "id")]
+    assert key_within_tenant(Table("phones", MetaData(), *columns)).name == "id"
+
+
+def test_encrypted_columns_of_tenant_tables_have_a_tenant() -> None:
+    with_tenant = {one.name for one in sealed_columns() if one.tenant_id is not None}
+    assert with_tenant == {
+        "people_imports.people_sealed",
+        "phones.number_sealed",
+        "session_keys.session_key_sealed",
+        "wechat_access_tokens.token_sealed",
+        "wechat_pushes.message_sealed",
+    }

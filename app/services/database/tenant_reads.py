@@ -10,13 +10,19 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import select
+from sqlalchemy import Select, Uuid, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.models import Tenant
+from app.services.database.transactions import lift_timeouts, transaction
+
+# The parameter for the id of the tenant in the SELECT of `select_per_tenant`.
+TENANT_ID = bindparam("tenant_id", None, type_=Uuid)
 
 # The statements of one round trip. Bounds the memory for their results.
 AT_ONCE = 500
+# The tenants of a round trip if each tenant may take long, or if an error is isolated afterwards.
+FEW_AT_ONCE = 50
 
 Row = tuple[Any, ...]
 
@@ -51,3 +57,44 @@ def read_per_tenant_with(
             cursor.executemany(statement, parameters, returning=True)
             for (tenant_id, _), result in zip(some, cursor.results(), strict=True):
                 yield tenant_id, result.fetchall()
+
+
+def select_per_tenant(
+    db: Session, statement: Select[*tuple[Any, ...]], tenants: Sequence[UUID]
+) -> Iterator[tuple[UUID, Sequence[Row]]]:
+    """Yield the rows that a SELECT with the parameter `TENANT_ID` finds for each tenant.
+
+    Errors are psycopg's, not SQLAlchemy's.
+    """
+    compiled = statement.compile(
+        dialect=db.get_bind().dialect, compile_kwargs={"render_postcompile": True}
+    )
+    for some in _groups(tenants):
+        yield from read_per_tenant_with(db, str(compiled), ((one, compiled.params) for one in some))
+
+
+def tenants_with_rows(
+    statement: Select[*tuple[Any, ...]], tenants: Sequence[UUID]
+) -> Iterator[UUID]:
+    """Yield the tenants for which a SELECT with the parameter `TENANT_ID` finds rows.
+
+    No transaction is open between two tenants. If a statement fails, all tenants of its round trip
+    are yielded, so that the caller can isolate the error. Raises OperationalError if the connection
+    is lost.
+    """
+    for some in _groups(tenants):
+        yield from _with_rows(statement, some)
+
+
+def _with_rows(statement: Select[*tuple[Any, ...]], tenants: Sequence[UUID]) -> Sequence[UUID]:
+    with transaction() as db:
+        lift_timeouts(db)
+        try:
+            return [one for one, rows in select_per_tenant(db, statement, tenants) if rows]
+        except psycopg.Error:
+            db.rollback()
+            return tenants
+
+
+def _groups(tenants: Sequence[UUID]) -> Iterator[Sequence[UUID]]:
+    return (tenants[first : first + FEW_AT_ONCE] for first in range(0, len(tenants), FEW_AT_ONCE))

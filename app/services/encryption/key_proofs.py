@@ -25,6 +25,7 @@ from app.keyring import SealBroken, keyring
 from app.models import KeyProof, Phone
 from app.models.key_proof import PEPPER
 from app.services import audit
+from app.services.database.tenant_reads import TENANT_ID, read_tenant_ids, select_per_tenant
 from app.services.database.transactions import transaction
 from app.services.encryption.key_usage import is_key_used, key_usage
 from app.services.users.phone_numbers import PhoneNumber, number_index
@@ -102,7 +103,10 @@ def _retire(db: Session, gone: Sequence[str]) -> None:
 
 def _check_pepper_of_phones(db: Session) -> None:
     """Raise PepperWrong if the pepper does not match the index of a stored phone number."""
-    phone = db.scalar(select(Phone).limit(1))
+    some = select(Phone).where(Phone.tenant_id == TENANT_ID).limit(1)
+    found = select_per_tenant(db, some.with_only_columns(Phone.id), read_tenant_ids(db))
+    tenant_id = next((tenant_id for tenant_id, rows in found if rows), None)
+    phone = None if tenant_id is None else db.scalar(some, {"tenant_id": tenant_id})
     if phone is None:
         return
     with suppress(SealBroken):

@@ -9,13 +9,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, update
+import structlog
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    column,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from app.keyring import SealBroken, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
+from app.services.database.tenant_reads import TENANT_ID, read_tenant_ids, tenants_with_rows
 from app.services.database.transactions import lift_timeouts, transaction
 from app.services.encryption.key_usage import sealed_with
+
+log = structlog.get_logger()
 
 # Rows that are locked together, for about ten milliseconds.
 BATCH = 500
@@ -25,40 +41,88 @@ PASSES, PAUSE_SECONDS = 20, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: its primary key, its ciphertext, and the values that the ciphertext is bound to."""
+    """A row: its key within the tenant, its ciphertext, and the values it is bound to."""
 
     key: Any
     sealed: str
     bound_to: Sequence[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of an encrypted column that belong to a tenant, or all rows without a tenant."""
+
+    sealed: SealedColumn
+    tenant_id: UUID | None
+
+    @property
+    def conditions(self) -> Sequence[ColumnElement[bool]]:
+        column = self.sealed.tenant_id
+        return () if column is None else (column == self.tenant_id,)
+
+
 def rotate_keys() -> Iterator[int]:
     """Re-encrypt all rows, and yield the number of changed rows after each committed batch.
 
     Rows that cannot be decrypted, because the key is missing or the ciphertext is damaged, are not
-    changed.
+    changed. The first error is raised after the rows of all other tenants and columns are changed.
     """
+    failures: list[Exception] = []
     for one in sealed_columns():
-        yield from _rotate(one)
+        try:
+            yield from _rotate(one, failures)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
-def _rotate(one: SealedColumn) -> Iterator[int]:
+def _rotate(one: SealedColumn, failures: list[Exception]) -> Iterator[int]:
+    with transaction() as db:
+        tenants = read_tenant_ids(db)
     for _ in range(PASSES):
-        missed = 0
-        for rows in _batches(one):
-            fresh = _resealed(one, rows)
-            changed = _write(one, fresh)
-            missed += len(fresh) - changed
-            yield changed
+        missed = []
+        for part in _unfinished(one, tenants):
+            try:
+                for changed, others in _rotate_part(part):
+                    missed += [part.tenant_id] if others else []
+                    yield changed
+            except Exception as error:
+                failures.append(error)
+                log.error("key_rotation_failed", column=one.name, tenant=part.tenant_id)
         if not missed:
             return
+        tenants = [tenant_id for tenant_id in tenants if tenant_id in missed]
         time.sleep(PAUSE_SECONDS)
 
 
-def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
-    """Yield the remaining rows in batches, by primary key, without locking them."""
-    old = (one.column.is_not(None), ~sealed_with(one, keyring().first))
-    wanted = select(one.key, one.column, *one.bound_to).where(*old).order_by(one.key).limit(BATCH)
+def _unfinished(one: SealedColumn, tenants: Sequence[UUID]) -> Iterator[Part]:
+    """Yield the tenants with rows of older keys. For a table without tenants, yield all rows."""
+    if one.tenant_id is None:
+        yield Part(one, None)
+        return
+    some = _old_rows(one).where(one.tenant_id == TENANT_ID).limit(1)
+    for tenant_id in tenants_with_rows(some, tenants):
+        yield Part(one, tenant_id)
+
+
+def _rotate_part(part: Part) -> Iterator[tuple[int, int]]:
+    """Yield, for each batch, the number of changed rows and of rows that were locked."""
+    for rows in _batches(part):
+        fresh = _resealed(part.sealed, rows)
+        changed = _write(part, fresh)
+        yield changed, len(fresh) - changed
+
+
+def _old_rows(one: SealedColumn) -> Select[Any]:
+    is_old = (one.column.is_not(None), ~sealed_with(one, keyring().first))
+    return select(one.key, one.column, *one.bound_to).where(*is_old)
+
+
+def _batches(part: Part) -> Iterator[Sequence[Row]]:
+    """Yield the remaining rows in batches, ordered by key, without locking them."""
+    one = part.sealed
+    wanted = _old_rows(one).where(*part.conditions).order_by(one.key).limit(BATCH)
     after: Any = None
     while True:
         with transaction() as db:
@@ -72,7 +136,7 @@ def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
 
 
 def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, str]]:
-    """Return the primary key, old and new ciphertext of each row that can be decrypted."""
+    """Return the key, old and new ciphertext of each row that can be decrypted."""
     fresh = []
     for row in rows:
         with suppress(SealBroken):
@@ -81,7 +145,7 @@ def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, st
     return fresh
 
 
-def _write(one: SealedColumn, fresh: Sequence[tuple[Any, str, str]]) -> int:
+def _write(part: Part, fresh: Sequence[tuple[Any, str, str]]) -> int:
     """Replace each ciphertext that is unchanged since it was read. Return the number of rows.
 
     Locked rows are skipped and retried later, because a batch that waits for a lock while it holds
@@ -89,15 +153,18 @@ def _write(one: SealedColumn, fresh: Sequence[tuple[Any, str, str]]) -> int:
     """
     if not fresh:
         return 0
-    keys, olds, news = (list(part) for part in zip(*fresh, strict=True))
+    one = part.sealed
+    keys, olds, news = (list(values) for values in zip(*fresh, strict=True))
+    keys_given = literal(keys, ARRAY(one.key.type))
     given = func.unnest(
-        literal(keys, ARRAY(one.key.type)), literal(olds, ARRAY(Text)), literal(news, ARRAY(Text))
+        keys_given, literal(olds, ARRAY(Text)), literal(news, ARRAY(Text))
     ).table_valued(column("key", one.key.type), column("old", Text), column("new", Text))
     rows = given.render_derived(name="given")
-    mine = select(one.key).where(one.key == any_(literal(keys, ARRAY(one.key.type))))
+    mine = select(one.key).where(*part.conditions, one.key == any_(keys_given))
     free = mine.with_for_update(key_share=True, skip_locked=True).cte("free")
     unchanged = (one.key == rows.c.key, one.column == rows.c.old)
-    writing = update(one.model).where(*unchanged, one.key.in_(select(free.c[one.key.name])))
+    is_free = one.key.in_(select(free.c[one.key.name]))
+    writing = update(one.model).where(*part.conditions, *unchanged, is_free)
     with transaction() as db:
         done = db.execute(
             writing.values({one.column: rows.c.new}),

@@ -1,13 +1,19 @@
-"""Key usage: count the rows that each key encrypted, in one scan of each column."""
+"""Key usage: count the rows that each key encrypted, in one scan of each column and tenant."""
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+import psycopg
 from sqlalchemy import Column, ColumnElement, case, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.keyring import SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
+from app.services.database.tenant_reads import TENANT_ID, read_tenant_ids, select_per_tenant
 from app.services.database.transactions import lift_timeouts, transaction
 from config.readers import KEY_ID
 
@@ -43,17 +49,47 @@ def count_key_usage() -> Sequence[KeyUse]:
 def key_usage(db: Session) -> Sequence[KeyUse]:
     """Count the rows of each column by the key they need, in the caller's transaction."""
     lift_timeouts(db)
-    return [use for column in sealed_columns() for use in _usage_of(db, column)]
+    tenants = read_tenant_ids(db)
+    return [use for column in sealed_columns() for use in _usage_of(db, column, tenants)]
 
 
 def is_key_used(db: Session, key_id: str) -> bool:
     """Return whether any row needs a key. Reads every row if none does."""
     lift_timeouts(db)
-    wanted = (
-        select(column.key).where(sealed_with(column, key_id)).limit(1)
-        for column in sealed_columns()
-    )
-    return any(db.scalar(one) is not None for one in wanted)
+    return any(_finds(db, key_id))
+
+
+def is_key_used_within(seconds: float, key_id: str) -> bool | None:
+    """Return whether any row needs a key, or None if the search takes longer. Opens a transaction.
+
+    No statement takes longer than `seconds`.
+    """
+    until = time.monotonic() + seconds
+    try:
+        with transaction() as db:
+            lift_timeouts(db)
+            db.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
+            for is_found in _finds(db, key_id):
+                if is_found or time.monotonic() > until:
+                    return is_found or None
+    except (DBAPIError, psycopg.errors.QueryCanceled) as failed:
+        cause = failed.orig if isinstance(failed, DBAPIError) else failed
+        if not isinstance(cause, psycopg.errors.QueryCanceled):
+            raise
+        return None
+    return False
+
+
+def _finds(db: Session, key_id: str) -> Iterator[bool]:
+    """Search one column after another, tenant by tenant. Yield whether each search found a row."""
+    tenants = read_tenant_ids(db)
+    for column in sealed_columns():
+        wanted = select(column.key).where(sealed_with(column, key_id)).limit(1)
+        if column.tenant_id is None:
+            yield db.scalar(wanted) is not None
+        else:
+            of_tenant = wanted.where(column.tenant_id == TENANT_ID)
+            yield from (bool(rows) for _, rows in select_per_tenant(db, of_tenant, tenants))
 
 
 def sealed_with(column: SealedColumn, key_id: str) -> ColumnElement[bool]:
@@ -61,12 +97,27 @@ def sealed_with(column: SealedColumn, key_id: str) -> ColumnElement[bool]:
     return func.starts_with(column.column, f"{key_id}:")
 
 
-def _usage_of(db: Session, column: SealedColumn) -> Sequence[KeyUse]:
-    counted = select(_key_id(column.column), func.count()).where(column.column.is_not(None))
-    rows = db.execute(counted.group_by(text("1")).order_by(text("1"))).all()
-    uses = [KeyUse(found, column.name, count) for found, count in rows if _is_key_id(found)]
-    unreadable = sum(count for found, count in rows if not _is_key_id(found))
-    return [*uses, KeyUse(None, column.name, unreadable)] if unreadable else uses
+def _usage_of(db: Session, column: SealedColumn, tenants: Sequence[UUID]) -> Sequence[KeyUse]:
+    rows: Counter[str | None] = Counter()
+    for found, count in _counted(db, column, tenants):
+        rows[found if found is not None and KEY_ID.fullmatch(found) else None] += count
+    known = sorted(found for found in rows if found is not None)
+    unreadable = [None] if rows[None] else []
+    return [KeyUse(found, column.name, rows[found]) for found in (*known, *unreadable)]
+
+
+def _counted(
+    db: Session, column: SealedColumn, tenants: Sequence[UUID]
+) -> Iterator[tuple[str | None, int]]:
+    """Yield possible key ids with numbers of rows, separately for each tenant."""
+    columns = select(_key_id(column.column), func.count()).where(column.column.is_not(None))
+    counting = columns.group_by(text("1"))
+    if column.tenant_id is None:
+        yield from ((found, count) for found, count in db.execute(counting))
+        return
+    of_tenant = counting.where(column.tenant_id == TENANT_ID)
+    for _, rows in select_per_tenant(db, of_tenant, tenants):
+        yield from rows
 
 
 def _key_id(sealed: Column[str]) -> ColumnElement[str | None]:
@@ -77,7 +128,3 @@ def _key_id(sealed: Column[str]) -> ColumnElement[str | None]:
     """
     colon = func.strpos(sealed, ":")
     return case((func.length(sealed) - colon >= SHORTEST_BODY, func.left(sealed, colon - 1)))
-
-
-def _is_key_id(found: str | None) -> bool:
-    return found is not None and KEY_ID.fullmatch(found) is not None

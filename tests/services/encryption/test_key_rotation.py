@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -43,7 +44,7 @@ from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from config import Config
 from tests.fixtures.operators import enable_one_time_codes, signed_in
-from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, WeChat
+from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat
 from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.waiting import until
 from tests.services.database.test_idempotency import DAVE, create
@@ -390,3 +391,36 @@ def test_keys_check_command_reports_a_key_that_is_no_longer_needed(
     assert rows.count("key_proofs", f"name = '{old}'") == 1, (
         "the proof is kept while WXPASS_KEYS contains the key"
     )
+
+
+def test_error_of_one_tenant_does_not_prevent_the_rotation_of_other_rows(
+    app: Flask, new_first: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """The command then fails, and the next rotation changes only the remaining rows."""
+    client.log_in(alice, ACME_SHOP)
+    client.log_in(alice, GLOBEX_LIFE)
+    with app.app_context():
+        acme = tenant_id_of("acme")
+    original = key_rotation._write
+
+    def fail_for_acme(part: key_rotation.Part, fresh: Any) -> int:
+        if part.tenant_id == acme:
+            raise ZeroDivisionError
+        return original(part, fresh)
+
+    with new_first.app_context(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_rotation, "_write", fail_for_acme)
+        rotating = rotate_keys()
+        assert sum(count for count in iter_until(rotating, ZeroDivisionError)) >= 5
+    left = "SELECT tenant_id FROM session_keys WHERE NOT starts_with(session_key_sealed, 'k2:')"
+    assert rows(left) == [(acme,)]
+    assert set(rows("SELECT split_part(secret_sealed, ':', 1) FROM wechat_apps")) == {("k2",)}
+    with new_first.app_context():
+        assert sum(rotate_keys()) == 1
+    assert rows(left) == []
+
+
+def iter_until(steps: Iterator[int], error: type[Exception]) -> Iterator[int]:
+    """Yield until the expected error is raised."""
+    with pytest.raises(error):
+        yield from steps
