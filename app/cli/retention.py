@@ -4,8 +4,8 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import report_errors, show
-from app.services import retention as service
 from app.services.job_runs import record_job
+from app.services.retention.run import FAILED, run_retention
 
 
 @click.group()
@@ -28,12 +28,12 @@ def run(dry_run: bool) -> None:
     be deleted, the error is logged, the exit code is 1, and the next run tries again.
     """
     told = {}
-    for kind, count in service.run_retention(dry_run=dry_run):
+    for kind, count in run_retention(dry_run=dry_run):
         show(kind, count)
         told[kind] = count
     if dry_run:
         show("Nothing was removed. 未删除任何数据。")
-    if told[service.FAILED]:
+    if told[FAILED]:
         raise click.exceptions.Exit(1)
     if not dry_run:
         record_job("retention")

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from app.extensions import Model, db
 from app.models import Tenant
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from app.wechat.push_events import COMPLIANCE_EVENTS
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Tenant
 from app.services.login import code_exchange
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from tests.fixtures.operators import signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, enter_user

@@ -7,8 +7,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.services import retention
 from app.services.job_runs import last_runs, record_job
+from app.services.retention import batches
 from tests.fixtures.personas import Reader
 
 Run = Callable[..., Result]
@@ -65,6 +65,6 @@ def test_retention_with_a_failed_step_is_not_recorded(
     def fail(*_: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr(retention, "_remove_few", fail)
+    monkeypatch.setattr(batches, "_remove_few", fail)
     assert run("retention", "run").exit_code == 1
     assert rows.count("job_runs") == 0

@@ -10,23 +10,34 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
 from app.models import AuditEvent, SessionKey
 from app.models.columns import new_id
-from app.services import audit, retention
+from app.services import audit
 from app.services.apps.apps import NewApp
 from app.services.apps.claims import claim_app
 from app.services.apps.tenants import tenant_id_of
 from app.services.database.transactions import transaction
 from app.services.privacy import erasure
-from app.services.retention import run_retention
+from app.services.retention import batches, closed_accounts, rules
+from app.services.retention import run as retention_run
+from app.services.retention.run import run_retention
 from app.services.signing.signing_keys import rotate_signing_key
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from tests.fixtures.operators import signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
-from tests.fixtures.personas import Client, Person, Reader, WeChat, enter_user
+from tests.fixtures.personas import (
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+)
 from tests.fixtures.portal import REVOKE, Portal, configure, event
 from tests.fixtures.tables import GONE, changes, read_tables
 from tests.services.database.test_idempotency import create
@@ -231,17 +242,25 @@ def add_old_events(app: Flask, rows: Reader, count: int) -> None:
 def test_retention_deletes_due_rows_in_batches(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 3)
-    sizes, few = [], retention._remove_few
+    monkeypatch.setattr(batches, "AT_ONCE", 3)
+    sizes, few = [], batches._remove_few
 
     def counting(*given: Any) -> Any:
         sizes.append(few(*given))
         return sizes[-1]
 
-    monkeypatch.setattr(retention, "_remove_few", counting)
+    monkeypatch.setattr(batches, "_remove_few", counting)
     add_old_events(app, rows, 8)
     assert run_retention_once(app) == {"audit_events": 8}
     assert [size for size in sizes if size] == [3, 3, 2]
+
+
+def rows_scanned(db: Session, table: Any, due: rules.Due) -> list[UUID]:
+    """Return the rows that retention scans for a rule."""
+    scans = (
+        [due.only] if due.tenants is None else [(table.tenant_id == one,) for one in due.tenants]
+    )
+    return [id for only in scans for id in db.scalars(select(table.id).where(*only, *due.old))]
 
 
 def test_retention_excludes_recent_rows_by_their_ids(
@@ -254,30 +273,32 @@ def test_retention_excludes_recent_rows_by_their_ids(
         Portal(client).push(event(OpenID=login["openid"], RevokeInfo="16"))
     with app.app_context(), transaction() as db:
         for kind in ("sessions", "audit_events", "pushes"):
-            table, dues = retention.RULES[kind]
+            table, dues = rules.RULES[kind]
             assert rows.count(table.__tablename__) >= 1
-            for due in dues():
+            for due in dues(rules.read_periods()):
                 assert due.old
-                assert db.scalars(select(table.id).where(*due.old)).all() == []
+                assert rows_scanned(db, table, due) == []
 
 
 def test_each_retention_statement_reads_at_most_one_batch(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 4)
+    monkeypatch.setattr(batches, "AT_ONCE", 4)
     for number in range(9):
         client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
     ((last,),) = rows("SELECT id FROM session_keys ORDER BY id DESC LIMIT 1")
-    due = retention.Due(SessionKey.id == last)
-    monkeypatch.setattr(retention, "RULES", {"session_keys": (SessionKey, lambda: iter([due]))})
-    sizes, few = [], retention._remove_few
+    with app.app_context():
+        due = rules.Due(SessionKey.id == last, tenants=[tenant_id_of("acme")])
+    monkeypatch.setattr(retention_run, "RULES", {"session_keys": (SessionKey, lambda _: [due])})
+    sizes, few = [], batches._remove_few
 
-    def counting(table: Any, key: Any, *which: Any) -> int:
+    def counting(table: Any, tenant_id: UUID, of_tenant: Any, which: Any) -> int:
         with transaction() as db:
-            sizes.append(len(db.scalars(select(key).where(*which[:-1])).all()))
-        return few(table, key, *which)
+            scanned = select(SessionKey.id).where(*of_tenant, *which[:-1])
+            sizes.append(len(db.scalars(scanned).all()))
+        return few(table, tenant_id, of_tenant, which)
 
-    monkeypatch.setattr(retention, "_remove_few", counting)
+    monkeypatch.setattr(batches, "_remove_few", counting)
     assert run_retention_once(app) == {"session_keys": 1}
     assert sizes == [4, 4, 1]
 
@@ -303,7 +324,7 @@ def test_failed_erasure_of_one_user_does_not_prevent_other_erasures(
     client.bind(bob)
     rows("UPDATE users SET erase_after = now()")
     add_old_events(app, rows, 1)
-    erase = retention.erase
+    erase = closed_accounts.erase
 
     def erase_others(db: Any, held: Any, actor: Any) -> None:
         if broken in map(str, held.user_ids):
@@ -311,7 +332,7 @@ def test_failed_erasure_of_one_user_does_not_prevent_other_erasures(
         erase(db, held, actor)
 
     with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
-        patch.setattr(retention, "erase", erase_others)
+        patch.setattr(closed_accounts, "erase", erase_others)
         ran = run("retention", "run")
     assert ran.exit_code == 1
     lines = ran.output.splitlines()
@@ -327,16 +348,16 @@ def test_failed_erasure_of_one_user_does_not_prevent_other_erasures(
 def test_failed_batch_ends_its_retention_step_and_earlier_deletions_are_counted(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
     add_old_events(app, rows, 6)
-    few, batches = retention._remove_few, []
+    few, calls = batches._remove_few, []
 
     def fail_at_the_second(table: Any, *more: Any) -> Any:
-        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+        if table is AuditEvent and (calls.append(table) or len(calls) == 2):
             raise ZeroDivisionError
         return few(table, *more)
 
-    monkeypatch.setattr(retention, "_remove_few", fail_at_the_second)
+    monkeypatch.setattr(batches, "_remove_few", fail_at_the_second)
     assert run_retention_once(app) == {"audit_events": 2, "failed": 1}
 
 
@@ -347,17 +368,17 @@ class ProcessKilled(BaseException):
 def test_next_retention_run_continues_an_interrupted_run(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(batches, "AT_ONCE", 2)
     add_old_events(app, rows, 5)
     client.bind(alice)
     rows("UPDATE users SET erase_after = now()")
-    before, few, batches = read_tables(rows), retention._remove_few, []
+    before, few, calls = read_tables(rows), batches._remove_few, []
 
     def crash(*_: Any) -> None:
         raise ProcessKilled
 
     def crash_at_the_second(table: Any, *more: Any) -> Any:
-        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+        if table is AuditEvent and (calls.append(table) or len(calls) == 2):
             raise ProcessKilled
         return few(table, *more)
 
@@ -367,18 +388,75 @@ def test_next_retention_run_continues_an_interrupted_run(
             run_retention_once(app)
     assert changes(before, read_tables(rows)) == {}
     with monkeypatch.context() as patch:
-        patch.setattr(retention, "_remove_few", crash_at_the_second)
+        patch.setattr(batches, "_remove_few", crash_at_the_second)
         with pytest.raises(ProcessKilled):
             run_retention_once(app)
     assert (rows.count("users"), rows.count("audit_events", "action = 'old'")) == (0, 3)
     assert run_retention_once(app) == {"audit_events": 3}
 
 
+def test_rows_of_all_tenants_are_deleted_and_counted_together(
+    app: Flask, client: Client, alice: Person, rows: Reader, run: Run
+) -> None:
+    for person_app in (ACME_SHOP, GLOBEX_LIFE):
+        client.log_in(alice, person_app)
+        client.log_in(alice, person_app)
+        client.bind(alice, person_app)
+    for slug in ("acme", "globex"):
+        record_event(app, rows, slug, 1100)
+    rows("UPDATE session_keys SET asked_at = asked_at - interval '4 days'")
+    rows("UPDATE code_exchanges SET asked_at = now() - interval '11 minutes'")
+    rows("UPDATE users SET erase_after = now()")
+    due = {"closed_accounts\t2", "session_keys\t4", "code_exchanges\t6", "audit_events\t2"}
+    assert due <= set(run("retention", "run", "--dry-run").output.splitlines())
+    # The erasure deletes the keys of the users and their codes.
+    assert run_retention_once(app) == {"closed_accounts": 2, "audit_events": 2}
+    assert run_retention_once(app) == {}
+
+
+def test_error_of_one_tenant_does_not_prevent_deletions_of_other_tenants(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for slug in ("acme", "globex"):
+        record_event(app, rows, slug, 1100)
+    with app.app_context():
+        acme = tenant_id_of("acme")
+    few = batches._remove_few
+
+    def fail_for_acme(table: Any, tenant_id: UUID, *more: Any) -> int:
+        if tenant_id == acme:
+            raise ZeroDivisionError
+        return few(table, tenant_id, *more)
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(batches, "_remove_few", fail_for_acme)
+        assert run_retention_once(app) == {"audit_events": 1, "failed": 1}
+    told = [(log["kind"], log["about"]) for log in logs if log["event"] == "retention_failed"]
+    assert told == [("audit_events", f"tenant {acme}")]
+    assert rows("SELECT tenant_id FROM audit_events WHERE action = 'old'") == [(acme,)]
+    assert run_retention_once(app) == {"audit_events": 1}
+
+
+def test_run_without_due_rows_sends_few_statements_for_each_table(
+    app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
+) -> None:
+    """Tenants without old rows are found with pipelines, beside these statements."""
+    for number in range(60):
+        rows(
+            "INSERT INTO tenants (id, slug, name) VALUES (:id, :slug, 'x')",
+            id=new_id(),
+            slug=f"tenant{number}",
+        )
+    statements.clear()
+    assert run_retention_once(app) == {}
+    assert len(statements) < 60
+
+
 @pytest.mark.real_commits
 def test_concurrent_retention_runs_share_the_work(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 5)
+    monkeypatch.setattr(batches, "AT_ONCE", 5)
     add_old_events(app, rows, 60)
     client.bind(alice)
     rows("UPDATE users SET erase_after = now()")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Response, make_response, request
 
-from app.admin.api.access import this_operator
+from app.admin.api.access import this_operator, this_tenant_scope
 from app.api.blueprint import Blueprint as NativeBlueprint
 from app.api.blueprint import whole_body
 from app.errors import RequestInvalid
@@ -16,6 +16,7 @@ from app.schemas.admin_requests.queries import AuditListParams, PageParams
 from app.services.database.idempotency import (
     Answer,
     KeyedRequest,
+    ShownUser,
     begin_or_find,
     forget_request,
     keep_answer,
@@ -102,10 +103,10 @@ def _keyed_request(key: str) -> KeyedRequest:
     return KeyedRequest(this_operator().operator_id, key, text)
 
 
-def _shown_user(response: Response) -> UUID | None:
-    """Return the user id in a response with UserPageResponse, otherwise None."""
+def _shown_user(response: Response) -> ShownUser | None:
+    """Return the user of the tenant in a response with UserPageResponse, otherwise None."""
     shown = (response.get_json(silent=True) or {}).get("user")
-    return UUID(shown["id"]) if shown else None
+    return ShownUser(this_tenant_scope().tenant_id, UUID(shown["id"])) if shown else None
 
 
 def _replayed_response(answer: Answer) -> Response:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -37,13 +38,20 @@ class KeyedRequest:
         return keyring().blind_index(self.text, f"idempotency:{self.operator_id}")
 
 
+class ShownUser(NamedTuple):
+    """The ids of a tenant and of its user in a response."""
+
+    tenant_id: UUID
+    user_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A stored response, and the id of the user in its body. The body may contain an invitation."""
+    """A stored response, and the user in its body. The body may contain an invitation."""
 
     status: int
     body: str = field(repr=False)
-    user_id: UUID | None = None
+    user: ShownUser | None = None
 
 
 def begin_or_find(keyed: KeyedRequest) -> UUID | Answer:
@@ -105,21 +113,22 @@ def keep_answer(request_id: UUID, answer: Answer) -> None:
     """Store a response, encrypted. Delete its key instead if the user in it has been erased."""
     sealed = IdempotentRequest.answer.seal(answer.body, IdempotentRequest, id=request_id)
     this = update(IdempotentRequest).where(IdempotentRequest.id == request_id)
-    values = {"status": answer.status, "answer_sealed": sealed, "user_id": answer.user_id}
+    user_id = answer.user and answer.user.user_id
+    values = {"status": answer.status, "answer_sealed": sealed, "user_id": user_id}
     with transaction() as db:
-        if answer.user_id is None or _is_there(db, answer.user_id):
+        if answer.user is None or _is_there(db, answer.user):
             db.execute(this.values(values))
         else:
             db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))
 
 
-def _is_there(db: Session, user_id: UUID) -> bool:
+def _is_there(db: Session, user: ShownUser) -> bool:
     """Return whether a user exists. Lock the user against erasure until the transaction ends."""
-    one = select(User.id).where(User.id == user_id)
+    one = select(User.id).where(User.tenant_id == user.tenant_id, User.id == user.user_id)
     return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
 
 
-def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None:
+def forget_answers(db: Session, user_ids: Sequence[UUID]) -> None:
     """Delete the stored responses that contain one of the users, in the caller's transaction.
 
     A repeated request with one of the deleted keys is then carried out again.

@@ -149,7 +149,7 @@ def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> 
 
 def _forget_answers(db: Session, account: SocialAccount) -> None:
     """Delete the stored idempotent responses to operators that contain the user."""
-    forget_answers(db, with_merged(account.tenant_id, account.user_id))
+    forget_answers(db, db.scalars(with_merged(account.tenant_id, account.user_id)).all())
 
 
 def _has_name(db: Session, account: SocialAccount) -> bool:

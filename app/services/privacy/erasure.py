@@ -72,14 +72,13 @@ def erase_user(tenant_id: UUID, user_id: UUID) -> None:
         erase(db, held, audit.OPERATOR)
 
 
-def erase_unused(db: Session, account_ids: Sequence[UUID]) -> None:
-    """Erase identities without a user, all of one tenant. Record one audit event.
+def erase_unused(db: Session, tenant_id: UUID, account_ids: Sequence[UUID]) -> None:
+    """Erase identities without a user. Record one audit event.
 
     The caller has locked the identities.
     """
-    accounts = db.scalars(select(SocialAccount).where(SocialAccount.id.in_(account_ids))).all()
-    if accounts:
-        tenant_id = accounts[0].tenant_id
+    these = (SocialAccount.tenant_id == tenant_id, SocialAccount.id.in_(account_ids))
+    if accounts := db.scalars(select(SocialAccount).where(*these)).all():
         erase(db, PersonalData(tenant_id, (), accounts, of_visitor=True), audit.SYSTEM)
         told = {"visitors": len(accounts)}
         audit.record(db, tenant_id, audit.SYSTEM, "visitors.erased", tenant_id, **told)

@@ -156,23 +156,23 @@ def _file_index(tenant_id: UUID, file: UserFile) -> bytes:
 
 
 def _clean_up(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
-    """Delete the actor's previews and all expired ones, and fail imports of ended processes.
+    """Delete the actor's previews and the expired ones, and fail imports of ended processes.
 
     Locked rows are skipped: another transaction is changing them.
     """
     # Commands have no operator id, and several may run at the same time.
     by_actor = false() if actor.id is None else UserImport.operator_id == actor.id
-    own = (UserImport.tenant_id == tenant_id) & by_actor
     expired = UserImport.expires_at < now()
-    previewed = (UserImport.state == "previewed") & (own | expired)
+    previewed = (UserImport.state == "previewed") & (by_actor | expired)
     running = (UserImport.state == "running") & expired
-    db.execute(delete(UserImport).where(UserImport.id.in_(_free(previewed))))
-    given_up = update(UserImport).where(UserImport.id.in_(_free(running)))
+    of_tenant = UserImport.tenant_id == tenant_id
+    db.execute(delete(UserImport).where(of_tenant, _is_free(of_tenant, previewed)))
+    given_up = update(UserImport).where(of_tenant, _is_free(of_tenant, running))
     db.execute(given_up.values(state="failed", failure=ImportInterrupted.code, people_sealed=None))
 
 
-def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
-    return select(UserImport.id).where(wanted).with_for_update(skip_locked=True)
+def _is_free(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
+    return UserImport.id.in_(select(UserImport.id).where(*wanted).with_for_update(skip_locked=True))
 
 
 def forget_imported_users(

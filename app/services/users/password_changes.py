@@ -110,10 +110,11 @@ def _find_changeable(db: Session, one: Select[User]) -> tuple[User, str]:
 
 def _known_of(user: User) -> Sequence[str | None]:
     """Return the texts that a password of the user must not consist of. Opens a transaction."""
-    its = (Phone.tenant_id == Tenant.id) & (Phone.user_id == user.id)
-    wanted = select(Tenant.name, Tenant.slug, Phone).outerjoin(Phone, its)
+    names = select(Tenant.name, Tenant.slug).where(Tenant.id == user.tenant_id)
+    numbers = select(Phone).where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
     with transaction() as db:
-        name, slug, phone = db.execute(wanted.where(Tenant.id == user.tenant_id)).one()
+        name, slug = db.execute(names).one()
+        phone = db.scalar(numbers)
     return user.account, user.nickname, _read_number(phone), name, slug
 
 

@@ -18,7 +18,7 @@ from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
 from app.services.pushes.push_retry import Retried, retry_pushes
 from app.services.pushes.receive import HANDLERS, receive
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from app.services.social_accounts.accounts import upsert_social_account
 from app.wechat import WeChatIdentity
 from tests.fixtures.operators import Script, signed_in

@@ -23,7 +23,7 @@ from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys
 from app.services.login.code_failures import CodeFailures
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from app.services.runtime.rate_limits import RateLimits
 from app.services.signing.signing_keys import rotate_signing_key
 from app.services.user_import.files import read_user_file

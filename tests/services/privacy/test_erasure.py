@@ -17,7 +17,7 @@ from app.services.passwords.login_throttling import account_key
 from app.services.principals import Device
 from app.services.privacy.export import export_everything
 from app.services.privacy.personal_data import person_index
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from app.services.sessions.authentication import authenticate
 from app.services.sessions.own_sessions import end_all_sessions, end_other_sessions
 from app.services.social_accounts.accounts import get_openid, lock_social_account

@@ -13,7 +13,7 @@ from app.models.columns import new_id
 from app.services.apps.tenants import tenant_id_of
 from app.services.passwords.login_throttling import account_key
 from app.services.privacy.personal_data import person_index
-from app.services.retention import run_retention
+from app.services.retention.run import run_retention
 from app.services.users.phone_numbers import number_index, phone_number
 from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.personas import (

@@ -9,8 +9,8 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.services import retention
-from app.services.retention import run_retention
+from app.services.retention import batches
+from app.services.retention.run import run_retention
 from tests.fixtures.operators import signed_in
 from tests.fixtures.personas import (
     ACME_SHOP,
@@ -132,7 +132,7 @@ def test_retention_erases_visitors_in_batches_with_one_audit_event_each(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each audit event contains the number of visitors in its batch."""
-    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    monkeypatch.setattr(batches, "AT_ONCE", 3)
     for number in range(7):
         client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
     age_identities(rows, 200)
@@ -252,7 +252,7 @@ def test_visitor_binding_during_retention_becomes_a_user_or_gets_status_401(
 def test_concurrent_retention_runs_erase_each_visitor_once(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 4)
+    monkeypatch.setattr(batches, "AT_ONCE", 4)
     for number in range(20):
         client.log_in(Person(wechat, f"person{number}", f"138001380{number:02}"))
     age_identities(rows, 200)

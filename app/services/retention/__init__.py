@@ -1,0 +1,1 @@
+"""Deletion of rows whose retention period is over."""
