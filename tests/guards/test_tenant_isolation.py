@@ -208,5 +208,6 @@ def test_closing_an_account_does_not_affect_other_tenants(
 
 
 def rows_of(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
-    """Return the rows of all tables that contain the id of a tenant."""
-    return [row for content_of in content.values() for row in content_of if tenant_id in row]
+    """Return the rows of all tables that contain the id of a tenant, sorted."""
+    rows = (row for content_of in content.values() for row in content_of if tenant_id in row)
+    return sorted(rows, key=repr)
