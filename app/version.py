@@ -1,3 +1,3 @@
 """The version of wxpass. CONTRIBUTING.md describes when it changes."""
 
-VERSION = "0.3.0-dev"
+VERSION = "0.3.0"
