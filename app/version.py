@@ -1,3 +1,3 @@
 """The version of wxpass. CONTRIBUTING.md describes when it changes."""
 
-VERSION = "0.3.0"
+VERSION = "0.4.0-dev"
