@@ -18,7 +18,8 @@ SESSIONS_PER_USER = (ACTIVE + WITH_TWO_SESSIONS) / 10
 # Codes are kept for ten minutes.
 PEOPLE_PER_CODE = 1_000
 
-SECRET = "sha256(uuid_send(gen_random_uuid()))"
+# 32 bytes that look random. gen_random_uuid takes twice the time.
+SECRET = "decode(md5(random()::text) || md5(random()::text), 'hex')"
 # The length of a sealed session_key, and of a sealed phone number with its country code.
 SEALED = f"%(key_id)s || ':' || encode(substring({SECRET} || {SECRET} FOR %(sealed)s), 'base64')"
 BASE64URL = "left(translate(encode({bytes}, 'base64'), '+/', '-_'), {length})"

@@ -19,8 +19,9 @@ from tests.bench.load import driving
 from tests.bench.machine import machine, of_database
 from tests.bench.measuring import Conditions
 from tests.bench.progress import say
-from tests.bench.scale.databases import Database, database
+from tests.bench.scale.databases import Database, database, is_filled
 from tests.bench.scale.measuring import Measurement
+from tests.bench.scale.notifications import measure_notifications
 from tests.bench.scale.people import groups_of
 from tests.bench.scale.report import Report, Size
 from tests.bench.scale.retention import measure_retention
@@ -65,7 +66,7 @@ def measure() -> None:
     check_disk(var, options)
     sizes: list[Size] = []
     for users in sorted(options.users):
-        folder, began = var / "bench-scale" / str(users), time.monotonic()
+        folder, began = folder_of(var, users), time.monotonic()
         with database(folder, users, keep=options.keep) as filled:
             say(f"Measuring with {users:,} users")
             conditions = conditions_of(filled, options)
@@ -84,6 +85,7 @@ def measure_size(
     measurement = Measurement(filled, groups_of(users), at, options.runs)
     with world.serving() as service, world.serving(session_cache=1) as uncached:
         warm = measurement.warm(service, uncached)
+        notified = measure_notifications(world, service, options.seconds, options.runs)
         compressed = measurement.compressed(service)
         cold = measurement.cold(service, uncached)
     with psycopg.connect(world.database_url, autocommit=True) as connection:
@@ -91,7 +93,7 @@ def measure_size(
     after = read_space(world.database_url)
     has_retention = users <= MAX_USERS_FOR_RETENTION
     retention = measure_retention(world) if has_retention else {}
-    return Size(users, fill_seconds, space, after, warm, compressed, cold, retention)
+    return Size(users, fill_seconds, space, after, warm, compressed, cold, notified, retention)
 
 
 def conditions_of(filled: Database, options: argparse.Namespace) -> dict[str, str]:
@@ -111,15 +113,22 @@ def conditions_of(filled: Database, options: argparse.Namespace) -> dict[str, st
         "database": of_database(filled.world),
         "load": f"{driving.version()}, {options.connections} connections, WeChat at 0 ms, medians "
         f"of {options.runs} runs of {options.seconds} s, each after a checkpoint",
+        "seconds": str(options.seconds),
         "schema": str(row[0] if row else ""),
         "commit": commit.stdout.strip(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
 
 
+def folder_of(var: Path, users: int) -> Path:
+    """Return the folder of the database of a size."""
+    return var / "bench-scale" / str(users)
+
+
 def check_disk(var: Path, options: argparse.Namespace) -> None:
-    """Raise RunFailed if the databases do not fit on the disk."""
-    wanted = BYTES_PER_USER * (sum(options.users) if options.keep else max(options.users))
+    """Raise RunFailed if the databases that are missing do not fit on the disk."""
+    missing = [users for users in options.users if not is_filled(folder_of(var, users), users)]
+    wanted = BYTES_PER_USER * (sum if options.keep else max)(missing or [0])
     free = shutil.disk_usage(next(filter(Path.exists, (var, *var.parents)))).free
     if free < wanted:
         raise RunFailed(

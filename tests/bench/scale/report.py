@@ -9,6 +9,7 @@ from tests.bench.data.rows import KNOWN, NEW, VERIFY
 from tests.bench.data.tables import VOID, table
 from tests.bench.load.targets import Target, at_most, targets_table
 from tests.bench.scale.measuring import COMPRESSED, Cost
+from tests.bench.scale.notifications import NotificationCost
 from tests.bench.scale.retention import RetentionCost
 from tests.bench.scale.space import Space, TableSpace
 
@@ -21,6 +22,10 @@ COST_HEADER = (
 )
 SPACE_HEADER = ("table", "users", "rows", "table MB", "indexes MB", "bytes per row")
 TOTALS_HEADER = ("users", "database GB", "bytes per user without sessions", "seconds to fill")
+NOTIFICATIONS_HEADER = (
+    *("users", "commits/s", "commits/s with a notification"),
+    *("CPU ms of each worker per notification", "CPU ms PG per notifying commit"),
+)
 RETENTION_HEADER = ("retention run", "users", "rows deleted", "seconds", "CPU s", "CPU s PG")
 
 
@@ -35,6 +40,7 @@ class Size:
     warm: Mapping[str, Cost]
     compressed: Cost
     cold: Mapping[str, Cost]
+    notifications: NotificationCost
     retention: Mapping[str, RetentionCost]
 
 
@@ -62,6 +68,7 @@ class Report:
             _cost("known login, wal_compression", one, one.compressed) for one in self.sizes
         ]
         parts += [f"## With wal_compression = {COMPRESSED}", table(COST_HEADER, compressed)]
+        parts += ["## Notifications", table(NOTIFICATIONS_HEADER, self._notifications())]
         parts += ["## Space", table(SPACE_HEADER, self._spaces())]
         parts += [table(TOTALS_HEADER, self._totals())]
         parts += ["### Indexes", self._indexes()]
@@ -90,6 +97,12 @@ class Report:
             per_user = size.space.bytes_of_users / size.users
             total = f"{size.space.total_bytes / GIGABYTE:,.2f}"
             yield f"{size.users:,}", total, f"{per_user:,.0f}", f"{size.fill_seconds:,.0f}"
+
+    def _notifications(self) -> Iterable[Sequence[str]]:
+        for size in self.sizes:
+            cost = size.notifications
+            rates = (f"{cost.commits:,.0f}", f"{cost.notifying_commits:,.0f}")
+            yield f"{size.users:,}", *rates, f"{cost.worker:.3f}", f"{cost.database:.2f}"
 
     def _indexes(self) -> str:
         header = ("index", *(f"MB at {size.users:,}" for size in self.sizes))

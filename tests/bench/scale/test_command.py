@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import namedtuple
@@ -12,6 +13,7 @@ import pytest
 
 from config.development import ROOT
 from config.development.children import RunFailed
+from tests.bench.command import INTERRUPTED
 from tests.bench.scale.__main__ import check_disk, parse_arguments
 
 Usage = namedtuple("Usage", "total used free")
@@ -58,3 +60,22 @@ def test_a_small_run_measures_everything_and_removes_what_it_created(tmp_path: P
     assert size["cold"]["login, known person"]["pages_read"] > login["pages_read"]
     assert size["space_after"]["tables"]["login_sessions"]["rows"] > 3000
     assert size["retention"]["rows due"]["deleted"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("wrk"), reason="needs wrk")
+def test_an_interrupted_run_removes_what_it_created(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.scale", "--users", "2000"],
+        cwd=ROOT,
+        env={**os.environ, "WXPASS_VAR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        while "users: " not in (line := running.stderr.readline()):
+            assert line, "the command ended early"
+        running.send_signal(signal.SIGTERM)
+        running.stderr.read()
+    assert running.returncode == INTERRUPTED
+    assert list((tmp_path / "bench-scale").iterdir()) == []

