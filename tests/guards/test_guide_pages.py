@@ -14,7 +14,7 @@ EXAMPLES = ROOT / "clients" / "examples"
 DIAGRAMS = sorted((DOCS / "diagrams").glob("*.svg"))
 ENGLISH_PAGES = sorted(path for path in DOCS.glob("*.md") if ".zh-CN" not in path.name)
 # Pages in which readers look something up may be longer.
-REFERENCE = {"cli", "concepts", "configuration", "errors", "monitoring", "operations"}
+REFERENCE = {"cli", "concepts", "configuration", "errors", "monitoring", "operations", "scaling"}
 GUIDES = [DOCS / f"{name}.md" for name in TRANSLATED if name not in REFERENCE]
 MOST_LINES = 200
 
