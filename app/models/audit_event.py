@@ -34,12 +34,6 @@ def known_actor_kind() -> CheckConstraint:
 
 
 class AuditEvent(EventColumns, Model):
-    """An event of a tenant.
-
-    Rows without a tenant are events of the platform that a process of the previous release has
-    written. A trigger copies them to `platform_audit_events`, and only retention reads them here.
-    """
-
     __tablename__ = "audit_events"
     __table_args__ = (
         known_actor_kind(),
@@ -49,4 +43,4 @@ class AuditEvent(EventColumns, Model):
         Index(None, "tenant_id", "action", "id"),
     )
 
-    tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -36,10 +36,17 @@ def update_in_batches(
     return _run(table, statement, key, within, settings or {})
 
 
-def delete_in_batches(table: str, where: str, *, key: str = "id") -> int:
+def delete_in_batches(
+    table: str,
+    where: str,
+    *,
+    key: str = "id",
+    within: str = "true",
+    settings: Mapping[str, str] | None = None,
+) -> int:
     """Delete the rows that match `where`, like `update_in_batches`."""
     statement = f"DELETE FROM {table} WHERE {{page}} AND ({where})"  # noqa: S608
-    return _run(table, statement, key, "true", {})
+    return _run(table, statement, key, within, settings or {})
 
 
 def copy_in_batches(

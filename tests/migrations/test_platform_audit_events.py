@@ -1,7 +1,8 @@
-"""Migration 0027: audit events of the platform get a table of their own."""
+"""Migrations 0027 and 0028: audit events of the platform get a table of their own."""
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 
 from app.models.columns import new_id
-from migrations.online import batches, copy_in_batches
+from migrations.online import batches, constraints, copy_in_batches
 from tests.fixtures.migrated import MigratedDatabase
 from tests.fixtures.waiting import until
 
@@ -25,6 +26,7 @@ RETURNING created_at
 EVENT = "id, actor_kind, actor_id, action, subject, ip, details, created_at"
 COLUMNS = EVENT.split(", ")
 OF_PLATFORM = f"SELECT {EVENT} FROM audit_events WHERE tenant_id IS NULL ORDER BY id"
+OF_TENANT = f"SELECT {EVENT} FROM audit_events WHERE tenant_id IS NOT NULL ORDER BY id"
 COPIES = f"SELECT {EVENT} FROM platform_audit_events ORDER BY id"
 
 
@@ -146,6 +148,96 @@ def test_the_downgrade_returns_the_events_to_the_previous_release(
     assert len(previous.rows(COPIES)) == 7
 
 
+def test_the_next_upgrade_deletes_the_copied_events_and_requires_a_tenant(
+    previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It copies events first that are not copied yet."""
+    monkeypatch.setattr(batches, "BATCH", 2)
+    previous.upgrade("0027")
+    previous.rows("ALTER TABLE audit_events DISABLE TRIGGER copy_platform_events")
+    missing = write(previous, None)
+    previous.rows("ALTER TABLE audit_events ENABLE TRIGGER copy_platform_events")
+    of_platform, of_tenant = previous.rows(OF_PLATFORM), previous.rows(OF_TENANT)
+    previous.upgrade("0028")
+    assert previous.rows(COPIES) == of_platform
+    assert of_platform[-1][0] == missing
+    assert previous.rows(f"SELECT {EVENT} FROM audit_events ORDER BY id") == of_tenant
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        write(previous, None)
+    for table in ("audit_events", "platform_audit_events"):
+        deletion: Any = f"SET wxpass.retention = 'on'; DELETE FROM {table}"
+        with pytest.raises(psycopg.errors.RaiseException, match=f"{table} is append only"):
+            previous.rows(deletion)
+
+
+def test_the_next_upgrade_continues_after_an_interruption_of_the_deletion(
+    previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the interrupted upgrade leaves permits no other deletion."""
+    monkeypatch.setattr(batches, "BATCH", 2)
+    monkeypatch.setattr(batches, "SHOW_SECONDS", -1)
+    previous.upgrade("0027")
+    of_platform, of_tenant = previous.rows(OF_PLATFORM), previous.rows(OF_TENANT)
+
+    def interrupt(message: str) -> None:
+        if "audit_events: 2 rows" in message:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "say", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            previous.upgrade("0028")
+    assert len(previous.rows(OF_PLATFORM)) == 3
+    for table in ("audit_events WHERE tenant_id IS NOT NULL", "platform_audit_events"):
+        deletion: Any = f"SET wxpass.retention = 'on'; DELETE FROM {table}"
+        with pytest.raises(psycopg.errors.RaiseException, match="append only"):
+            previous.rows(deletion)
+    previous.upgrade("0028")
+    assert (previous.rows(COPIES), previous.rows(OF_TENANT)) == (of_platform, of_tenant)
+    assert previous.rows(OF_PLATFORM) == []
+
+
+def test_the_database_rejects_events_without_a_tenant_during_the_next_upgrade(
+    previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that is not committed at the beginning is copied."""
+    previous.upgrade("0027")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(constraints, "lock_tables", interrupt)
+    with previous.connect() as request, ThreadPoolExecutor() as pool:
+        request.execute(WRITE, [event := new_id(), None, new_id()])
+
+        def commit() -> None:
+            until(lambda: previous.rows(waiting)[0][0])
+            request.commit()
+
+        committing = pool.submit(commit)
+        with pytest.raises(KeyboardInterrupt):
+            previous.upgrade("0028")
+        committing.result()
+    assert previous.rows(OF_PLATFORM) == []
+    with pytest.raises(psycopg.errors.NotNullViolation, match="belong to platform_audit_events"):
+        write(previous, None)
+    write(previous, TENANT)
+    monkeypatch.undo()
+    previous.upgrade("0028")
+    assert previous.rows(COPIES)[-1][0] == event
+
+
+def test_after_the_next_downgrade_events_of_the_previous_release_are_copied_again(
+    previous: MigratedDatabase,
+) -> None:
+    previous.upgrade("0028")
+    previous.downgrade("0027")
+    event = write(previous, None)
+    assert [row[0] for row in previous.rows(OF_PLATFORM)] == [event]
+    assert len(previous.rows(COPIES)) == 6
+
+
 @pytest.mark.parametrize(
     ("age", "change", "is_permitted"),
     [
@@ -163,12 +255,14 @@ def test_both_tables_permit_the_same_changes_and_only_to_retention(
     database: MigratedDatabase, table: str, age: int, change: str, is_permitted: bool
 ) -> None:
     statement: Any = change.format(table=table)
+    column, value = ("tenant_id, ", f"'{TENANT}', ") if table == "audit_events" else ("", "")
     add: Any = (
-        f"INSERT INTO {table} (id, actor_kind, action, subject, ip, details, created_at)"
-        " VALUES (%s, 'operator', 'x', 'y', '192.0.2.1', '{\"a\": 1}',"
+        f"INSERT INTO {table} ({column}id, actor_kind, action, subject, ip, details, created_at)"
+        f" VALUES ({value}%s, 'operator', 'x', 'y', '192.0.2.1', '{{\"a\": 1}}',"
         " now() - make_interval(days => %s))"
     )
     with database.connect() as connection:
+        connection.execute(ADD_TENANT, [TENANT])
         connection.execute(add, [new_id(), age])
         for setting, may_change in (("off", False), ("on", is_permitted)):
             connection.execute("SELECT set_config('wxpass.retention', %s, true)", [setting])

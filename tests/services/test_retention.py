@@ -133,24 +133,18 @@ def test_audit_events_are_kept_for_the_audit_days_of_the_tenant(
     assert kept == [("acme", False), ("globex", False), ("globex", True)]
 
 
-@pytest.mark.parametrize("table", ["audit_events", "platform_audit_events"])
-def test_audit_events_without_a_tenant_are_kept_for_three_years(
-    app: Flask, rows: Reader, table: str
-) -> None:
-    """The previous release writes events of the platform to the table of the tenants."""
+def test_audit_events_of_the_platform_are_kept_for_three_years(app: Flask, rows: Reader) -> None:
     for days in (1094, 1096):
         rows(
-            f"INSERT INTO {table} (id, actor_kind, action, subject, created_at) VALUES"
+            "INSERT INTO platform_audit_events (id, actor_kind, action, subject, created_at) VALUES"
             " (:id, 'operator', 'old', :days, now() - make_interval(days => :ago))",
             id=UUID(int=new_id().int - (days * 86_400_000 << 80)),
             days=str(days),
             ago=days,
         )
-    # A trigger copies an event of the previous release to the table of the platform.
-    kinds = {"audit_events", "platform_audit_events"} if table == "audit_events" else {table}
-    assert run_retention_once(app) == dict.fromkeys(kinds, 1)
-    for kind in kinds:
-        assert rows(f"SELECT subject FROM {kind} WHERE action = 'old'") == [("1094",)]
+    assert run_retention_once(app) == {"platform_audit_events": 1}
+    kept = rows("SELECT subject FROM platform_audit_events WHERE action = 'old'")
+    assert kept == [("1094",)]
 
 
 @pytest.mark.parametrize(("age", "is_due"), [(89, False), (91, True)])
