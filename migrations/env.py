@@ -25,10 +25,9 @@ from app.services.database.server_checks import (
     is_pooled,
 )
 from migrations.online.constraints import validate_constraints
-from migrations.online.locks import LOCK_SECONDS
+from migrations.online.locks import LOCK_SECONDS, MIGRATING
 from migrations.online.transactions import MigrationStopped, say
 
-ADVISORY_LOCK = 0x77787061737301  # "wxpass", 1
 POLL_SECONDS = 0.5
 
 # The deadlines of requests do not apply. A statement that waits for a lock that the revision has
@@ -37,6 +36,9 @@ SETTINGS = text(
     "SELECT set_config('statement_timeout', '0', false),"
     " set_config('idle_in_transaction_session_timeout', '0', false),"
     " set_config('application_name', 'wxpass db', false),"
+    # Without effect on a database that is not distributed.
+    " set_config('citus.multi_shard_modify_mode', 'sequential', false),"
+    " set_config('citus.enable_unsafe_triggers', 'on', false),"
     f" set_config('lock_timeout', '{int(LOCK_SECONDS * 1000)}', false)"
 )
 # A pooler would lend the connection, with these settings and the advisory lock, to other clients.
@@ -147,7 +149,7 @@ def configure(connection: Connection) -> MigrationContext:
 def wait_for_turn(connection: Connection) -> None:
     """Wait until no other process migrates the database."""
     has_waited = False
-    while not connection.scalar(TAKE_TURN, {"lock": ADVISORY_LOCK}):
+    while not connection.scalar(TAKE_TURN, {"lock": MIGRATING}):
         if not has_waited:
             say("Another process migrates this database. Waiting for it to end.")
             say("另一进程正在迁移该数据库，等待其结束。")

@@ -30,7 +30,7 @@ class AnswerTime(Model):
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     # A day in Asia/Shanghai.
-    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     call: Mapped[str] = mapped_column(primary_key=True)
     # One of BOUNDS, or UNANSWERED.

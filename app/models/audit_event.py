@@ -7,7 +7,7 @@ the tenant's retention period, clear IP addresses, and replace details by `imper
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, PrimaryKeyConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,10 +37,10 @@ class AuditEvent(EventColumns, Model):
     __tablename__ = "audit_events"
     __table_args__ = (
         known_actor_kind(),
-        Index(None, "tenant_id", "id"),
+        PrimaryKeyConstraint("tenant_id", "id"),
         Index(None, "tenant_id", "actor_id", "id"),
         Index(None, "tenant_id", "subject", "id"),
         Index(None, "tenant_id", "action", "id"),
     )
 
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)

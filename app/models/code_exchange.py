@@ -20,10 +20,10 @@ class CodeExchange(Model):
         Index(None, "tenant_id", "asked_at"),
     )
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     code_index: Mapped[bytes] = mapped_column(primary_key=True)
-    tenant_id: Mapped[UUID]
     appid: Mapped[str]
     # A blind index of the client and the purpose of the request.
     asked_by: Mapped[bytes]
-    asked_at: Mapped[Moment] = mapped_column(index=True)
+    asked_at: Mapped[Moment]
     session_id: Mapped[UUID]

@@ -48,7 +48,7 @@ class DailyCount(Model):
     # In this order the last days of all apps of a tenant are adjacent.
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     # A day in Asia/Shanghai.
-    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     opened: Mapped[Sum]
     logged_in: Mapped[Sum]

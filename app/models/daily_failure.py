@@ -20,7 +20,7 @@ class DailyFailure(Model):
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     # A day in Asia/Shanghai.
-    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     cause: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[Sum]

@@ -14,7 +14,6 @@ class LoginSession(Model):
 
     __tablename__ = "login_sessions"
     __table_args__ = (
-        UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "token_hash"),
         UniqueConstraint("tenant_id", "refresh_family_hash"),
         ForeignKeyConstraint(
@@ -29,10 +28,10 @@ class LoginSession(Model):
         CheckConstraint("(user_id IS NULL) = (refresh_hash IS NULL)", name="refresh_if_bound"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
-        Index(
-            None,
-            "previous_token_hash",
-            postgresql_where=text("previous_token_hash IS NOT NULL"),
+        # Of sessions with tokens that do not name their tenant.
+        *(
+            Index(None, column, postgresql_where=text(f"NOT names_tenant AND {column} IS NOT NULL"))
+            for column in ("token_hash", "refresh_family_hash", "previous_token_hash")
         ),
         Index(
             None,
@@ -53,22 +52,20 @@ class LoginSession(Model):
             postgresql_where=text("ended_at IS NULL AND user_id IS NOT NULL"),
         ),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     appid: Mapped[str]
     social_account_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
 
     # False if the session was opened with tokens that do not name their tenant.
     names_tenant: Mapped[bool] = mapped_column(server_default="false")
-    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    token_hash: Mapped[bytes]
     # The hash of the replaced token, which is rejected with SessionReplaced.
     previous_token_hash: Mapped[bytes | None]
     expires_at: Mapped[Moment]
-    refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    refresh_family_hash: Mapped[bytes | None]
     refresh_hash: Mapped[bytes | None]
     refresh_expires_at: Mapped[Moment | None]
     # The inputs of the last refresh, from which a lost response can be computed again.

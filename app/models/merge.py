@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Id, Moment
@@ -14,17 +14,14 @@ class Merge(Model):
 
     __tablename__ = "merges"
     __table_args__ = (
-        UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "merged_user_id"], ["users.tenant_id", "users.id"]),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
         Index(None, "tenant_id", "merged_user_id"),
         Index(None, "tenant_id", "user_id"),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     merged_user_id: Mapped[UUID]
     user_id: Mapped[UUID]
     moved: Mapped[int]

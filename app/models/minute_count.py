@@ -32,7 +32,7 @@ class MinuteCount(Model):
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     # The beginning of the minute.
-    minute: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True, index=True)
+    minute: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     opened: Mapped[Sum]
     logged_in: Mapped[Sum]

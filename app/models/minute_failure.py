@@ -27,7 +27,7 @@ class MinuteFailure(Model):
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     # The beginning of the minute.
-    minute: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True, index=True)
+    minute: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(primary_key=True)
     errcode: Mapped[int] = mapped_column(primary_key=True, server_default=str(NO_ERRCODE))

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Id, Moment, Sealed
@@ -16,11 +16,9 @@ class Phone(Model):
         UniqueConstraint("tenant_id", "user_id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     user_id: Mapped[UUID]
     number_index: Mapped[bytes]
     number_sealed: Mapped[str]

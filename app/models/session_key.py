@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Id, Moment, Sealed
@@ -20,11 +20,9 @@ class SessionKey(Model):
             ["social_accounts.tenant_id", "social_accounts.id"],
         ),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     social_account_id: Mapped[UUID]
     key_index: Mapped[bytes]
     session_key_sealed: Mapped[str]

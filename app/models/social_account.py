@@ -12,9 +12,7 @@ from app.models.columns import Id, Made, Moment
 class SocialAccount(Model):
     __tablename__ = "social_accounts"
     __table_args__ = (
-        UniqueConstraint("appid", "openid"),
         UniqueConstraint("tenant_id", "appid", "openid"),
-        UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
         ),
@@ -25,11 +23,9 @@ class SocialAccount(Model):
         Index(None, "tenant_id", "merge_id", postgresql_where=text("merge_id IS NOT NULL")),
         Index(None, "tenant_id", "unionid", postgresql_where=text("unionid IS NOT NULL")),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     appid: Mapped[str]
     openid: Mapped[str]
     unionid: Mapped[str | None]

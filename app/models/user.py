@@ -21,7 +21,6 @@ from app.models.columns import Id, Made, Moment, one_of
 class User(Model):
     __tablename__ = "users"
     __table_args__ = (
-        UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "account"),
         ForeignKeyConstraint(["tenant_id", "merged_into_id"], ["users.tenant_id", "users.id"]),
         one_of("status", "active", "disabled", "merged"),
@@ -32,7 +31,6 @@ class User(Model):
         Index(
             None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
         ),
-        Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
         Index(None, "tenant_id", "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
         # Indexes for prefix search, independent of the database's collation. Most users register
         # with WeChat and have neither an account nor a nickname.
@@ -51,11 +49,9 @@ class User(Model):
             postgresql_where=text("nickname IS NOT NULL"),
         ),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     account: Mapped[str | None]
     nickname: Mapped[str | None]
     avatar_url: Mapped[str | None]

@@ -25,14 +25,11 @@ class UserImport(Model):
         CheckConstraint("(state = 'done') = (imported_at IS NOT NULL)", name="imported_at"),
         CheckConstraint("rows_done BETWEEN 0 AND row_count", name="rows_done"),
         Index(None, "tenant_id", "file_index"),
-        Index(None, "expires_at"),
         Index(None, "tenant_id", "expires_at"),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     # The operator who uploaded the file. Only this operator may confirm it. None for the CLI.
     operator_id: Mapped[UUID | None]
     # A blind index of the file. A plain hash would make a file with one phone number guessable.

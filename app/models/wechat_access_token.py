@@ -20,11 +20,9 @@ class WeChatAccessToken(Model):
         ),
         CheckConstraint("(token_sealed IS NULL) = (expires_at IS NULL)", name="expiry"),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "appid"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
-    tenant_id: Mapped[UUID]
     token_sealed: Mapped[str | None]
     expires_at: Mapped[Moment | None]
     refreshing_until: Mapped[Moment | None]

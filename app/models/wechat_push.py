@@ -14,8 +14,6 @@ class WeChatPush(Model):
 
     __tablename__ = "wechat_pushes"
     __table_args__ = (
-        UniqueConstraint("appid", "key_index"),
-        UniqueConstraint("appid", "delivery_index"),
         UniqueConstraint("tenant_id", "appid", "key_index"),
         UniqueConstraint("tenant_id", "appid", "delivery_index"),
         ForeignKeyConstraint(
@@ -23,18 +21,12 @@ class WeChatPush(Model):
         ),
         CheckConstraint("(handled_at IS NULL) = (message_sealed IS NOT NULL)", name="message"),
         CheckConstraint("handled_at IS NULL OR failure IS NULL", name="failure"),
-        Index(None, "appid", "person_index"),
         Index(None, "tenant_id", "appid", "person_index"),
         Index(None, "tenant_id", "event", "id", postgresql_where=text("handled_at IS NULL")),
-        Index(
-            "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
-        ),
     )
-    # Makes the mapper's UPDATE and DELETE statements include the tenant.
-    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[Id]
-    tenant_id: Mapped[UUID]
     appid: Mapped[str]
     event: Mapped[str]
     # Blind indexes of the deduplication key of the message and of the signature of the delivery.
@@ -42,7 +34,7 @@ class WeChatPush(Model):
     delivery_index: Mapped[bytes]
     # A blind index of the openid of the person concerned, until that person is erased.
     person_index: Mapped[bytes | None]
-    received_at: Mapped[Moment] = mapped_column(index=True)
+    received_at: Mapped[Moment]
     handled_at: Mapped[Moment | None]
     failure: Mapped[str | None]
     message_sealed: Mapped[str | None]

@@ -11,6 +11,7 @@ changes before them must be repeatable, for example `op.add_column(…, if_not_e
 from migrations.online.batches import copy_in_batches, delete_in_batches, update_in_batches
 from migrations.online.constraints import add_check, add_foreign_key, add_unique, set_not_null
 from migrations.online.indexes import create_index, drop_index
+from migrations.online.keys import drop_unique, replace_primary_key
 from migrations.online.locks import lock_tables
 from migrations.online.transactions import commit
 
@@ -23,7 +24,9 @@ __all__ = [
     "create_index",
     "delete_in_batches",
     "drop_index",
+    "drop_unique",
     "lock_tables",
+    "replace_primary_key",
     "set_not_null",
     "update_in_batches",
 ]

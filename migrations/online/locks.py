@@ -11,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from migrations.online.transactions import MigrationStopped, is_new_database, say
 
+# The advisory lock of the process that migrates or distributes the database: "wxpass", 1.
+MIGRATING = 0x77787061737301
 # The order in which most transactions of the service lock tables for writing. With another order, a
 # migration would hold a table that a transaction needs while it waits for a table that this
 # transaction has locked. The waits are too short for a deadlock, but the migration would have to

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, inspect, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from app.errors import TokenInvalid, UserUnknown
@@ -20,6 +20,7 @@ from app.models import (
     User,
     WeChatPush,
 )
+from app.models.distribution import key_within_tenant
 from app.services import audit
 from app.services.database.stale_reads import CaughtUpReads
 from app.services.database.transactions import transaction
@@ -115,7 +116,7 @@ def _parts(
 
 def _rows(reads: CaughtUpReads, table: Any, theirs: ColumnElement[bool]) -> Iterator[Any]:
     """Read rows in the order of the primary key, a page in each short transaction."""
-    (key,) = inspect(table).local_table.primary_key
+    key = key_within_tenant(table.__table__)
     wanted = select(table).where(theirs).order_by(key).limit(PAGE)
     page = _read(reads, wanted)
     while page:

@@ -67,7 +67,7 @@ def key_of(table: Any) -> Any:
 
 def _rows_of(table: Any, due: Due, tenant_id: object) -> Sequence[Condition]:
     """Return the conditions that select the rows of a tenant in each statement."""
-    return due.only if due.tenants is None else (table.tenant_id == tenant_id,)
+    return () if due.tenants is None else (table.tenant_id == tenant_id,)
 
 
 def _remove_few(

@@ -55,14 +55,13 @@ Condition = ColumnElement[bool]
 class Due:
     """A condition for rows to delete, and conditions that narrow the scan by index.
 
-    The rule concerns the rows of `tenants`. Without tenants, it concerns all rows, or those that
-    `only` selects. Ids begin with the creation time, so `old` excludes recent rows by index.
+    The rule concerns the rows of `tenants`, or all rows of a table without tenants. Ids begin with
+    the creation time, so `old` excludes recent rows by index.
     """
 
     useless: Condition
     old: tuple[Condition, ...] = ()
     tenants: Sequence[UUID] | None = None
-    only: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +128,6 @@ def _audit_events(tenants: Sequence[Periods]) -> Iterator[Due]:
     """Yield the rules for old audit events, by the same clock as the trigger."""
     for period, with_period in _by_period(tenants, attrgetter("audit_days")):
         yield replace(_old_events(AuditEvent, period), tenants=with_period)
-    # The previous release writes events of the platform without a tenant.
-    of_platform = AuditEvent.tenant_id.is_(None)
-    yield replace(_old_events(AuditEvent, PLATFORM_EVENTS_KEPT), only=(of_platform,))
 
 
 def _old_events(table: type[EventColumns], age: timedelta) -> Due:
