@@ -2,7 +2,7 @@
 
 import time
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from app.clock import now
@@ -32,9 +32,11 @@ LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 READ = f"""{FOUND}
 WHERE s.tenant_id = %(tenant_id)s AND s.token_hash = %(token_hash)s
 """
-# Of a token that does not name its tenant. It reads the sessions of all tenants by an index.
+# Of a token that does not name its tenant. It reads the sessions of all tenants by an index. Such a
+# token expires with the refresh token that was issued with it, even if it is in use.
 READ_WITHOUT_TENANT = f"""{FOUND}
 WHERE s.token_hash = %(token_hash)s AND NOT s.names_tenant
+    AND (s.refresh_expires_at IS NULL OR s.refresh_expires_at > %(moment)s)
 """
 NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()
 LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
@@ -145,7 +147,7 @@ def _life(found: Found, asked_at: float) -> Life:
 
 def _read(token: str) -> Found | None:
     tenant_id = tenant_in_token(token)
-    values: dict[str, Any] = {"token_hash": token_hash(token), "tenant_id": tenant_id}
+    values = {"token_hash": token_hash(token), "tenant_id": tenant_id, "moment": now()}
     statement = READ_WITHOUT_TENANT if tenant_id is None else READ
     with autocommit() as db:
         row = db.execute(statement, values).fetchone()

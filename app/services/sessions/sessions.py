@@ -1,12 +1,11 @@
 """Login sessions: opening, binding, replacing tokens, the session limit, and ending."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, CursorResult, Update, and_, insert, select, update
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -74,17 +73,16 @@ def open_session(
 ) -> Tokens:
     """Open a login session in the caller's transaction. The session is bound if there is a user.
 
-    The caller must hold the lock of the user's row. The same statement ends the user's oldest
-    sessions in the app that exceed the session limit.
+    The caller must hold the lock of the user's row. Ends the user's oldest sessions in the app that
+    exceed the session limit.
     """
     row = insert(LoginSession).values(
         social_account_id=social_account_id,
         user_id=user_id,
         **session_row(app, device, seed, is_bound=user_id is not None, moment=now()),
     )
-    db.execute(
-        row.add_cte(*_end_sessions_over_limit(app.session_limit, app, seed.session_id, user_id))
-    )
+    _end_sessions_over_limit(db, app.session_limit, app, seed.session_id, user_id)
+    db.execute(row)
     by_code = social_account_id is not None
     how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
     count_if_committed(db, app.appid, how)
@@ -103,6 +101,7 @@ def session_row(
         "ip": device.ip,
         "created_at": moment,
         "was_bound": is_bound,
+        "names_tenant": True,
         **_token_columns(seed.pair, is_bound=is_bound, moment=moment),
     }
 
@@ -128,7 +127,7 @@ def _new_values(session: LoginSession, pair: TokenPair, user_id: UUID | None) ->
 BOUND_SESSION_COLUMNS = (
     *("token_hash", "expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at"),
     *("seen_at", "user_id", "previous_token_hash", "previous_refresh_hash", "refresh_salt"),
-    *("refreshed_at", "was_bound", "names_tenant"),
+    *("refreshed_at", "was_bound"),
 )
 
 
@@ -162,8 +161,6 @@ def _token_columns(pair: TokenPair, *, is_bound: bool, moment: datetime) -> dict
         "refresh_family_hash": refresh.family_hash if is_bound else None,
         "refresh_hash": refresh.rotating_hash if is_bound else None,
         "refresh_expires_at": moment + REFRESH_LIFETIME if is_bound else None,
-        # The next release marks the sessions that it opens. This one replaces their tokens.
-        "names_tenant": False,
     }
 
 
@@ -173,11 +170,15 @@ def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
 
 
 def _end_sessions_over_limit(
-    limit: int | None, app: AppConfig | WeChatApp, session_id: UUID, user_id: UUID | None
-) -> Iterator[CTE]:
-    """Yield a CTE that ends the user's oldest sessions in the app, so that a new one fits `limit`.
+    db: Session,
+    limit: int | None,
+    app: AppConfig | WeChatApp,
+    session_id: UUID,
+    user_id: UUID | None,
+) -> None:
+    """End the user's oldest sessions in the app, so that a new one fits `limit`.
 
-    Every login of a user holds the lock of the user's row until it commits, so the CTE counts the
+    Every login of a user holds the lock of the user's row until it commits, so this counts the
     sessions of all earlier logins.
     """
     if limit is None or user_id is None:
@@ -190,7 +191,7 @@ def _end_sessions_over_limit(
     newest_first = others.order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
     too_many = LoginSession.id.in_(newest_first.offset(limit - 1))
     of_tenant = LoginSession.tenant_id == app.tenant_id
-    yield end_sessions_statement("session_limit", of_tenant, too_many).cte("too_many")
+    db.execute(end_sessions_statement("session_limit", of_tenant, too_many))
 
 
 def reissue(
@@ -198,8 +199,8 @@ def reissue(
 ) -> Tokens:
     """Bind the caller's session to a user, or unbind it, and return new tokens.
 
-    The caller must hold the lock of the user's row. The same statement ends the user's oldest
-    sessions in the app that exceed the session limit. `kept_token` is the login token of a client
+    The caller must hold the lock of the user's row. Ends the user's oldest sessions in the app that
+    exceed the session limit. `kept_token` is the login token of a client
     that accepts no new login token (docs/decisions/0009). Raises SessionReplaced if the caller's
     token has been replaced: of two simultaneous requests one succeeds and gets the only valid
     tokens. Raises TokenInvalid if the person has been erased.
@@ -225,8 +226,8 @@ def reissue(
         raise SessionReplaced
     pair = TokenPair.random(principal.tenant_id, kept_token)
     limit = None if session.user_id == user_id else app.effective_session_limit
+    _end_sessions_over_limit(db, limit, app, session.id, user_id)
     changing = update(LoginSession).where(*its).values(**_new_values(session, pair, user_id))
-    changing = changing.add_cte(*_end_sessions_over_limit(limit, app, session.id, user_id))
     db.execute(changing.execution_options(synchronize_session=False))
     return tokens_of(pair, user_id)
 

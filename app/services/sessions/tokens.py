@@ -25,9 +25,6 @@ ROTATING_BYTES = 20
 SECRET_CHARS = 43
 NAMING_SECRET_CHARS = 64
 NAMING_REFRESH_CHARS = 91
-# This release accepts tokens that name their tenant. The next one issues them, because processes of
-# the previous release reject such refresh tokens and may still run beside this release.
-ISSUED_NAME_TENANT = False
 
 
 def _secret(tenant_id: UUID | None = None, length: int = SECRET_BYTES) -> str:
@@ -168,8 +165,7 @@ class TokenPair:
     @classmethod
     def random(cls, tenant_id: UUID, login: str | None = None) -> "TokenPair":
         """Return a new random pair, or one that keeps the given login token."""
-        named = tenant_id if ISSUED_NAME_TENANT else None
-        return cls(login or LOGIN_PREFIX + _secret(named), RefreshToken.random(named))
+        return cls(login or LOGIN_PREFIX + _secret(tenant_id), RefreshToken.random(tenant_id))
 
     @classmethod
     def derived(
@@ -179,7 +175,7 @@ class TokenPair:
         salt: bytes,
         family: str | None = None,
         *,
-        name_tenant: bool = ISSUED_NAME_TENANT,
+        name_tenant: bool = True,
     ) -> "TokenPair":
         """Derive a pair from a secret that the client sent. The same input gives the same pair.
 
@@ -207,10 +203,10 @@ class TokenPair:
     ) -> "TokenPair":
         """Derive the pair with this hash of the login token, if it still has its login token.
 
-        A process of another release may have issued it with or without the tenant.
+        A process of release 0.3.0 may have issued it without the tenant.
         """
         pairs = [
             cls.derived(tenant_id, shown, salt, family, name_tenant=name_tenant)
-            for name_tenant in (ISSUED_NAME_TENANT, not ISSUED_NAME_TENANT)
+            for name_tenant in (True, False)
         ]
         return next((pair for pair in pairs if token_hash(pair.login) == login_hash), pairs[0])

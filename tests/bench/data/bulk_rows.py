@@ -57,10 +57,11 @@ WITH person AS MATERIALIZED (
     FROM one WHERE number %% 10 < {WITH_PHONE}
 ), of_sessions AS (
     INSERT INTO login_sessions (id, tenant_id, appid, social_account_id, user_id, token_hash,
-        expires_at, refresh_family_hash, refresh_hash, refresh_expires_at, was_bound, device, ip,
-        created_at, seen_at)
+        expires_at, refresh_family_hash, refresh_hash, refresh_expires_at, was_bound, names_tenant,
+        device, ip, created_at, seen_at)
     SELECT uuidv7(ago), tenant_id, appid, account_id, user_id, {SECRET}, seen + interval '2 hours',
-        {SECRET}, {SECRET}, seen + interval '30 days', true, %(device)s, {IP}, now() + ago, seen
+        {SECRET}, {SECRET}, seen + interval '30 days', true, true, %(device)s, {IP}, now() + ago,
+        seen
     FROM one, generate_series(0, 1) AS which,
         LATERAL (SELECT random() * interval '-30 days' AS ago WHERE number IS NOT NULL) AS login,
         LATERAL (SELECT now() + ago * 0.9 AS seen) AS used

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from random import Random
+from uuid import UUID
 
-from app.services.sessions.tokens import LOGIN_PREFIX, RefreshToken
+from app.services.sessions.tokens import LOGIN_PREFIX, ROTATING_BYTES, RefreshToken
 
 TENANTS, APPS = 1_000, 2_000
 FIRST_CREATED_MS = 1_704_067_200_000  # creation time of the first person: 2024-01-01
@@ -81,6 +82,11 @@ APPIDS = tuple(app.appid for app in ALL_APPS)
 TENANT_IDS = tuple(app.tenant_id for app in ALL_APPS)
 
 
+def as_base64url(secret: bytes) -> str:
+    """Return bytes in base64url without padding."""
+    return urlsafe_b64encode(secret).decode().rstrip("=")
+
+
 class Person:
     """A person with one WeChat identity and two sessions."""
 
@@ -130,15 +136,17 @@ class Person:
 
     def token(self, which: int) -> str:
         """Return the login token of the first session (0) or the second session (1)."""
-        return f"{LOGIN_PREFIX}{self._secret(b'token', which)}"
+        secret = UUID(self.tenant_id).bytes + self._secret(b"token", which)
+        return LOGIN_PREFIX + as_base64url(secret)
 
     def refresh_token(self, which: int) -> RefreshToken:
         """Return the refresh token of the first session (0) or the second session (1)."""
-        return RefreshToken(self._secret(b"family", which), self._secret(b"rotating", which))
+        family = as_base64url(self._secret(b"family", which))
+        rotating = as_base64url(self._secret(b"rotating", which)[:ROTATING_BYTES])
+        return RefreshToken(family, rotating, UUID(self.tenant_id))
 
-    def _secret(self, what: bytes, which: int) -> str:
-        secret = sha256(b"%s %d of %d" % (what, which, self.number)).digest()
-        return urlsafe_b64encode(secret).decode().rstrip("=")
+    def _secret(self, what: bytes, which: int) -> bytes:
+        return sha256(b"%s %d of %d" % (what, which, self.number)).digest()
 
 
 class AddedPerson(Person):

@@ -40,7 +40,7 @@ COLUMNS: Columns = {
         "verified_at",
     ),
     "login_sessions": (
-        *("id", "tenant_id", "appid", "social_account_id", "user_id", "token_hash"),
+        *("id", "tenant_id", "appid", "social_account_id", "names_tenant", "user_id", "token_hash"),
         *("expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at", "was_bound"),
         *("device", "ip", "created_at", "seen_at"),
     ),
@@ -131,7 +131,7 @@ class Writer:
         refresh = person.refresh_token(which)
         until, unseen = self.now + REFRESHED_FOR, self.now - UNSEEN_FOR
         return line(
-            *(person.session_id(which), person.tenant_id, person.appid, person.account_id),
+            *(person.session_id(which), person.tenant_id, person.appid, person.account_id, True),
             *(person.user_id, binary(token_hash), self.now + VALID_FOR),
             *(
                 binary(refresh.family_hash),
@@ -147,7 +147,7 @@ class Writer:
     def _unbound_session(self, person: Person) -> str:
         token_hash = sha256(person.token(0).encode()).digest()
         return line(
-            *(person.session_id(0), person.tenant_id, person.appid, person.account_id),
+            *(person.session_id(0), person.tenant_id, person.appid, person.account_id, True),
             *(None, binary(token_hash), self.now + VALID_FOR, None, None, None, False),
             *(DEVICE, "192.0.2.1", self.now, self.now),
         )

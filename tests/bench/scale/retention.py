@@ -18,11 +18,11 @@ DUE_ROWS = 100_000
 # Sessions that ended, and audit events that happened, long before the end of their period.
 DUE_SESSIONS = """
     INSERT INTO login_sessions (id, tenant_id, appid, social_account_id, user_id, token_hash,
-        expires_at, refresh_family_hash, refresh_hash, refresh_expires_at, device, created_at,
-        seen_at, ended_at, end_reason)
+        expires_at, refresh_family_hash, refresh_hash, refresh_expires_at, names_tenant, device,
+        created_at, seen_at, ended_at, end_reason)
     SELECT uuidv7(old), tenant_id, appid, id, user_id, sha256(uuid_send(gen_random_uuid())),
         now() + old, sha256(uuid_send(gen_random_uuid())), sha256(uuid_send(gen_random_uuid())),
-        now() + old, 'bench', now() + old, now() + old, now() + old, 'logout'
+        now() + old, true, 'bench', now() + old, now() + old, now() + old, 'logout'
     FROM (SELECT * FROM social_accounts WHERE user_id IS NOT NULL LIMIT %(rows)s) AS account,
         (SELECT interval '-200 days' AS old) AS age
 """
