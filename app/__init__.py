@@ -31,6 +31,7 @@ from app.logs.sampling import Sampling
 from app.notifications import Notifier, SmtpServer
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
+from app.services.database.distribution import Distribution
 from app.services.database.replica import Replica
 from app.services.encryption.readiness import ReadinessCheck
 from app.services.login.code_failures import CodeFailures
@@ -89,6 +90,7 @@ def _attach_state(app: Flask, config: Config) -> None:
     app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
     app.extensions["code_flights"] = CodeFlights()
     app.extensions["last_seen"] = LastSeen()
+    app.extensions["distribution"] = Distribution()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["call_limits"] = limits = CallLimits(
         config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10

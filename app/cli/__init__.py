@@ -1,11 +1,13 @@
 """Command groups of the operator CLI: `flask --app wsgi GROUP COMMAND --help`."""
 
 from flask import Flask
+from flask_migrate.cli import db
 
 from app.cli.alerts import alerts
 from app.cli.apps import apps
 from app.cli.audit import audit
 from app.cli.demo import demo
+from app.cli.distribute import distribute_database
 from app.cli.doctor import doctor
 from app.cli.jobs import jobs
 from app.cli.jwt_keys import jwt_keys
@@ -23,3 +25,4 @@ def register(app: Flask) -> None:
     groups = (tenants, apps, users, operators, pushes, audit, retention, jobs)
     for command in (*groups, alerts, keys, jwt_keys, demo, doctor, version):
         app.cli.add_command(command)
+    db.add_command(distribute_database)

@@ -7,6 +7,7 @@ create databases of their own on the same nodes.
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,9 +89,9 @@ def connect(database: str, address: tuple[str, int]) -> "psycopg.Connection[Any]
     return psycopg.connect(target, autocommit=True)
 
 
-@pytest.fixture(scope="module")
-def citus(config: Config) -> Iterator[CitusDatabase]:
-    """A migrated database with a distributed table that has the trigger."""
+@contextmanager
+def new_database(config: Config) -> Iterator[CitusDatabase]:
+    """Create a migrated database on all nodes, and drop it after the block."""
     with psycopg.connect(CITUS_URL) as given:
         addresses, own = given.execute(READ_NODES).fetchall(), given.info.dbname
     name = f"wxpass_test_{secrets.token_hex(4)}"
@@ -105,15 +106,22 @@ def citus(config: Config) -> Iterator[CitusDatabase]:
         for address in addresses[1:]:
             citus("SELECT citus_add_node(%s, %s)", *address)
         migrate(create_app(replace(citus.settings(), database_listen_url=None)))
-        with psycopg.connect(citus.url(0), autocommit=True) as coordinator:
-            for statement in NOTES:
-                coordinator.execute(statement)
         yield citus
     finally:
         for address in addresses:
             with connect(own, address) as node:
                 drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
                 node.execute(drop.format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def citus(config: Config) -> Iterator[CitusDatabase]:
+    """A migrated database with a distributed table that has the trigger."""
+    with new_database(config) as citus:
+        with psycopg.connect(citus.url(0), autocommit=True) as coordinator:
+            for statement in NOTES:
+                coordinator.execute(statement)
+        yield citus
 
 
 def migrate(app: Flask) -> None:

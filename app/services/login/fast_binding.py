@@ -13,6 +13,7 @@ from app.clock import now
 from app.models import Measure, Phone
 from app.models.columns import new_id
 from app.services import audit
+from app.services.database.distribution import is_distributed
 from app.services.database.transactions import CONFLICTS, autocommit
 from app.services.login.fast_binding_statements import (
     BIND_TO_OWNER,
@@ -80,6 +81,8 @@ def try_fast_bind(binding: PhoneBinding) -> Login | None:
         return None
     moment = now()
     with autocommit() as db:
+        if is_distributed(db):
+            return None
         for _ in range(ATTEMPTS):
             state = _decide(binding, _read_state(db, binding, moment), moment)
             if state is None:

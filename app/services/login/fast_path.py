@@ -15,6 +15,7 @@ from app.models import Measure
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.apps import AppConfig
+from app.services.database.distribution import is_distributed
 from app.services.database.transactions import CONFLICTS, autocommit, execute_locked
 from app.services.login.code_exchange import (
     CODE_CONSTRAINT,
@@ -100,6 +101,8 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
         return None
     moment = now()
     with autocommit() as db:
+        if is_distributed(db):
+            return None
         for _ in range(ATTEMPTS):
             state = _decide(request, _read_state(db, request.app, exchanged, moment), moment)
             if state is None:

@@ -130,5 +130,5 @@ def _handle(tenant_id: UUID, push_id: UUID) -> bool | None:
         push = read_push(row.message or "")
         HANDLERS[row.event](db, row.tenant_id, row.appid, push, row.received_at)
         row.handled_at, row.failure, row.message = now(), None, None
-        row.person_index = index_if_known(row.tenant_id, row.appid, push)
+        row.person_index = index_if_known(db, row.tenant_id, row.appid, push)
         return True

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -163,7 +163,7 @@ def _store(
     if not _is_stored(db, arrival, arrival.push.previous_key):
         keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
         row = insert(WeChatPush).values(
-            **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
+            **keys, **_content_of(db, arrival, handled), id=arrival.id, failure=failure
         )
         if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
             return True
@@ -210,11 +210,11 @@ def _scope_of(appid: str) -> str:
     return f"wechat_pushes:{appid}"
 
 
-def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
+def _content_of(db: Session, arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Return the stored content. A handled push has no message."""
     said = {"event": arrival.push.event, "received_at": now()}
     if handled:
-        index = index_if_known(arrival.tenant_id, arrival.appid, arrival.push)
+        index = index_if_known(db, arrival.tenant_id, arrival.appid, arrival.push)
         return said | {"handled_at": said["received_at"], "person_index": index}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
     return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
@@ -225,16 +225,16 @@ def _index_of(arrival: Arrival) -> bytes | None:
     return None if person is None else person_index(arrival.appid, person)
 
 
-def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
+def index_if_known(db: Session, tenant_id: UUID, appid: str, push: Push) -> bytes | None:
     """Return the index of a person, or None if no data is stored about them."""
     if push.person is None:
         return None
-    known = select(literal(person_index(appid, push.person))).where(
+    known = select(SocialAccount.id).where(
         SocialAccount.tenant_id == tenant_id,
         SocialAccount.appid == appid,
         SocialAccount.openid == push.person,
     )
-    return known.scalar_subquery()
+    return None if db.scalar(known) is None else person_index(appid, push.person)
 
 
 def name_of(error: Exception) -> str:

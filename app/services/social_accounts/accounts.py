@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -42,23 +41,34 @@ def upsert_social_account(
     if the app has been released or moved to another tenant.
     """
     moment, fresh_id = now(), new_id()
-    known_unionid = db.scalar(_known_unionid(app, identity))
-    account = db.scalar(_upsert(app, identity, fresh_id, moment))
-    if account is None:
+    known = db.execute(_lock_app(app, identity)).one_or_none()
+    if known is None:
         raise AppUnknown("the app was released or moved")
+    account = db.scalars(_upsert(app, identity, fresh_id, moment)).one()
     if account.id == fresh_id:
         count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
-    return account, account.unionid != known_unionid
+    return account, account.unionid != known.unionid
 
 
-def _known_unionid(app: AppConfig, identity: WeChatIdentity) -> Select[str | None]:
-    """Return a query of the stored unionid of an identity that locks its row."""
-    known = select(SocialAccount.unionid).where(
+def _lock_app(app: AppConfig, identity: WeChatIdentity) -> Select[str | None]:
+    """Return a query that locks the app and reads the stored unionid of an identity.
+
+    It has no row if a release of the app has begun. A release moves the accounts of its app, and
+    one added later would collide. If a concurrent login has stored the unionid since, it is taken
+    for new here too.
+    """
+    its = and_(
         SocialAccount.tenant_id == app.tenant_id,
         SocialAccount.appid == app.appid,
         SocialAccount.openid == identity.openid,
     )
-    return known.with_for_update(key_share=True)
+    in_use = (
+        WeChatApp.tenant_id == app.tenant_id,
+        WeChatApp.appid == app.appid,
+        WeChatApp.released_at.is_(None),
+    )
+    known = select(SocialAccount.unionid).select_from(WeChatApp).outerjoin(SocialAccount, its)
+    return known.where(*in_use).with_for_update(read=True, key_share=True, of=WeChatApp)
 
 
 def _upsert(
@@ -74,7 +84,7 @@ def _upsert(
         "last_login_at": moment,
         "created_at": moment,
     }
-    fresh = insert(SocialAccount).from_select(list(values), _if_in_use(app, values))
+    fresh = insert(SocialAccount).values(values)
     upsert = fresh.on_conflict_do_update(
         constraint="uq_social_accounts_tenant_id_appid_openid",
         set_={
@@ -83,21 +93,6 @@ def _upsert(
         },
     )
     return upsert.returning(SocialAccount)
-
-
-def _if_in_use(app: AppConfig, values: dict[str, Any]) -> Select[Any]:
-    """Return a query of one row with the values, or of none if a release of the app has begun.
-
-    It locks the app. A release moves the accounts of its app, and one added later would collide.
-    """
-    columns = SocialAccount.__table__.c
-    row = select(*(literal(value, columns[name].type) for name, value in values.items()))
-    in_use = row.where(
-        WeChatApp.tenant_id == app.tenant_id,
-        WeChatApp.appid == app.appid,
-        WeChatApp.released_at.is_(None),
-    )
-    return in_use.with_for_update(read=True, key_share=True)
 
 
 def lock_social_account(db: Session, principal: Principal) -> SocialAccount:

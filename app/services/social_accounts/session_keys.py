@@ -36,27 +36,36 @@ log = structlog.get_logger()
 # to delete are an array of ids, so that a plan made for small tables does not scan large tables. Of
 # two simultaneous logins, neither counts the key of the other one, so a fourth key may stay until
 # the next login.
+OLD_KEYS = f"""
+id = ANY (ARRAY(
+    SELECT id FROM session_keys
+    WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
+        AND key_index <> %(key_index)s
+    ORDER BY asked_at DESC OFFSET {KEPT - 1}
+))
+"""  # noqa: S608 - a constant
+KEY_COLUMNS = "id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at"
+KEY_VALUES = "%(key_id)s, %(tenant_id)s, {id}, %(key_index)s, %(session_key_sealed)s, %(asked_at)s"
+ON_KNOWN_KEY = """
+ON CONFLICT ON CONSTRAINT uq_session_keys_tenant_id_social_account_id_key_index
+DO UPDATE SET asked_at = greatest(excluded.asked_at, kept.asked_at)
+"""
 KEEP_KEY = f"""
 keys_deleted AS (
     DELETE FROM session_keys
-    WHERE tenant_id = %(tenant_id)s AND EXISTS (SELECT FROM login_account) AND id = ANY (ARRAY(
-        SELECT id FROM session_keys
-        WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
-            AND key_index <> %(key_index)s
-        ORDER BY asked_at DESC OFFSET {KEPT - 1}
-    ))
+    WHERE tenant_id = %(tenant_id)s AND EXISTS (SELECT FROM login_account) AND {OLD_KEYS}
 ), key_saved AS (
-    INSERT INTO session_keys AS kept
-        (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
-    SELECT %(key_id)s, %(tenant_id)s, id, %(key_index)s, %(session_key_sealed)s, %(asked_at)s
-    FROM login_account
-    ON CONFLICT ON CONSTRAINT uq_session_keys_tenant_id_social_account_id_key_index
-    DO UPDATE SET asked_at = greatest(excluded.asked_at, kept.asked_at)
+    INSERT INTO session_keys AS kept ({KEY_COLUMNS})
+    SELECT {KEY_VALUES.format(id="id")} FROM login_account
+    {ON_KNOWN_KEY}
 )
 """  # noqa: S608 - a constant
-KEEP_KEY_OF_ACCOUNT = (
-    f"WITH login_account AS (SELECT %(account_id)s::uuid AS id), {KEEP_KEY} SELECT"
-)
+DELETE_OLD_KEYS = f"DELETE FROM session_keys WHERE tenant_id = %(tenant_id)s AND {OLD_KEYS}"  # noqa: S608
+SAVE_KEY = f"""
+INSERT INTO session_keys AS kept ({KEY_COLUMNS})
+VALUES ({KEY_VALUES.format(id="%(account_id)s")})
+{ON_KNOWN_KEY}
+"""  # noqa: S608 - a constant
 
 
 # The account, and its keys newest first. Without a key, there is one row with nulls.
@@ -91,7 +100,8 @@ def keep_session_key(
     `asked_at` has the newer key, whichever finishes last.
     """
     row = key_row(account.tenant_id, account.id, session_key, asked_at)
-    db.connection().exec_driver_sql(KEEP_KEY_OF_ACCOUNT, row)
+    for statement in (DELETE_OLD_KEYS, SAVE_KEY):
+        db.connection().exec_driver_sql(statement, row)
 
 
 def key_row(

@@ -1,0 +1,10 @@
+"""`flask db distribute` without Citus. tests/citus tests it with a cluster."""
+
+from flask import Flask
+
+
+def test_database_without_citus_is_refused_with_an_explanation(app: Flask) -> None:
+    result = app.test_cli_runner().invoke(args=["db", "distribute", "--dry-run"])
+    assert result.exit_code == 1
+    assert "lacks the extension Citus" in result.output
+    assert "CREATE EXTENSION citus" in result.output
