@@ -1,20 +1,21 @@
 """Changes and copies of many rows, in batches that requests do not wait for long."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from alembic import op
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from migrations.online.keys import PRIMARY_KEY
 from migrations.online.locks import Blocked, is_blocked, lock_seconds, retry
 from migrations.online.transactions import commit, is_new_database, say
 
 BATCH = 1000
 SHOW_SECONDS = 2.0
 
-SET = text("SELECT set_config(:name, :value, true)")
+TENANTS = text("SELECT id FROM tenants ORDER BY id")
 
 
 def update_in_batches(
@@ -29,7 +30,8 @@ def update_in_batches(
     """Update the rows that match `where`, one transaction per batch. Return their number.
 
     Commits what the revision has done so far. An interrupted update starts again, so `where` must
-    exclude updated rows. `key` is the primary key. `within` narrows the rows that are read, for
+    exclude updated rows. `key` is the primary key, or its column after `tenant_id`. Such a table is
+    changed tenant by tenant. `within` narrows the rows that are read, for
     example to those of an index. `settings` hold during each batch.
     """
     statement = f"UPDATE {table} SET {assignments} WHERE {{page}} AND ({where})"  # noqa: S608
@@ -72,6 +74,27 @@ def _run(table: str, statement: str, key: str, within: str, settings: Mapping[st
     if is_new_database():
         return 0
     commit()
+    parts = [*_parts(table, within)]
+    return sum(_run_part(table, statement, key, part, settings) for part in parts)
+
+
+def _parts(table: str, within: str) -> Iterator[str]:
+    """Yield a condition per tenant for a table whose primary key begins with the tenant.
+
+    The primary key then finds the batches, and a distributed database changes them on one node.
+    """
+    bind = op.get_bind()
+    first, *_ = bind.scalar(PRIMARY_KEY, {"table": table})
+    if first != "tenant_id":
+        yield within
+        return
+    for tenant_id in bind.scalars(TENANTS).all():
+        yield f"tenant_id = '{tenant_id}' AND ({within})"
+
+
+def _run_part(
+    table: str, statement: str, key: str, within: str, settings: Mapping[str, str]
+) -> int:
     done, after, shown_at = 0, None, time.monotonic()
     while (last := _end_of_page(table, key, within, after)) is not None:
         page = f"{key} <= :last AND ({within})" + ("" if after is None else f" AND {key} > :after")
@@ -108,7 +131,8 @@ def _change(
     # Shorter than `deadlock_timeout`, so a request is never the victim of a deadlock.
     waits = {"lock_timeout": f"{int(lock_seconds(bind) * 1000)}ms"}
     for name, value in (waits | dict(settings)).items():
-        bind.execute(SET, {"name": name, "value": value})
+        # SET also reaches the other nodes of a distributed database, set_config does not.
+        bind.exec_driver_sql(f"SET LOCAL {name} = '{value}'")
     try:
         counts.append(bind.execute(change, values).rowcount)  # type: ignore[call-overload]
     except OperationalError as error:

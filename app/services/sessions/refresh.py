@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -109,7 +109,7 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
     with transaction() as db:
         by_login_token = select(LoginSession).where(*session_of_login_token(token or ""))
         ended = {*db.scalars(by_login_token)}
-        session = db.scalar(_by_family(shown)) if shown else None
+        session = _lock_session(db, shown) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
             ended.add(session)
         if not ended:
@@ -122,7 +122,7 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
 
 
 def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:
-    session: LoginSession | None = db.scalar(_by_family(shown))
+    session = _lock_session(db, shown)
     if session is None:
         raise RefreshTokenInvalid
     if appid not in (None, session.appid):
@@ -133,8 +133,17 @@ def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSes
     return session
 
 
-def _by_family(shown: RefreshToken) -> Select[LoginSession]:
-    return select(LoginSession).where(*session_of_refresh_token(shown)).with_for_update()
+def _lock_session(db: Session, shown: RefreshToken) -> LoginSession | None:
+    """Return the session with the family of a refresh token, with a lock on its row."""
+    its = session_of_refresh_token(shown)
+    if shown.tenant_id is None:
+        # A distributed database locks the rows of one tenant only.
+        ids = select(LoginSession.tenant_id, LoginSession.id).where(*its)
+        found = db.execute(ids).one_or_none()
+        if found is None:
+            return None
+        its = (*its, LoginSession.tenant_id == found.tenant_id, LoginSession.id == found.id)
+    return db.scalar(select(LoginSession).where(*its).with_for_update())
 
 
 def _refuse_disabled_parts(db: Session, session: LoginSession) -> None:
