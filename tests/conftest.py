@@ -42,7 +42,12 @@ from tests.fixtures.personas import (
     statements_sent,
     transactions_rolled_back,
 )
-from tests.fixtures.servers.citus import CITUS_URL, citus_database, is_own_statement_refused
+from tests.fixtures.servers.citus import (
+    CITUS_URL,
+    citus_database,
+    is_own_statement_refused,
+    remove_undistributed,
+)
 from tests.fixtures.tables import statements_that_restore
 from tests.fixtures.tenant_sql import ServiceStatements, service_statements
 from tests.metrics.recorded import RecordedMetrics, recording_metrics
@@ -72,6 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The others run in the order of their names, or in one that TEST_ORDER_SEED selects. All tests of
     the folders in SLOW have the mark `slow`.
     """
+    remove_undistributed(items)
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
