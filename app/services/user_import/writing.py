@@ -1,26 +1,12 @@
-"""Creation of many users: hashing and encryption first, then three statements."""
+"""Creation of many users: hashing and encryption first, then the rows of one transaction."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    Column,
-    FromClause,
-    Integer,
-    LargeBinary,
-    Text,
-    Uuid,
-    column,
-    func,
-    insert,
-    literal,
-    select,
-)
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
-from sqlalchemy.types import TypeEngine
 
 from app.clock import now
 from app.models import Phone, User
@@ -30,19 +16,8 @@ from app.services.user_import.rows import NewPerson
 from app.services.user_import.validation import with_pauses
 from app.services.users.phone_numbers import number_index
 
-IMPORTED_USER_COLUMNS: dict[str, TypeEngine[Any]] = {
-    "id": Uuid(),
-    "account": Text(),
-    "nickname": Text(),
-    "password_hash": Text(),
-}
-PHONE_COLUMNS: dict[str, TypeEngine[Any]] = {
-    "id": Uuid(),
-    "user_id": Uuid(),
-    "number_index": LargeBinary(),
-    "number_sealed": Text(),
-    "country_code": Integer(),
-}
+IMPORTED_USER_COLUMNS = ("id", "account", "nickname", "password_hash")
+PHONE_COLUMNS = ("id", "user_id", "number_index", "number_sealed", "country_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +64,15 @@ def write_users(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> N
 def _insert(
     db: Session,
     model: type[User] | type[Phone],
-    types: dict[str, TypeEngine[Any]],
+    columns: Sequence[str],
     rows: Sequence[tuple[Any, ...]],
     **same: Any,
 ) -> None:
-    """Insert rows with one statement. `same` contains the values that all rows share."""
-    if not rows:
-        return
-    given = _given(types, rows)
-    told = [literal(value, model.__table__.c[name].type) for name, value in same.items()]
-    db.execute(insert(model).from_select([*types, *same], select(*given.c, *told)))
+    """Insert rows in one round trip. `same` contains the values that all rows share.
 
-
-def _given(types: dict[str, TypeEngine[Any]], rows: Sequence[tuple[Any, ...]]) -> FromClause:
-    parts = zip(types.values(), zip(*rows, strict=True), strict=True)
-    arrays = [literal([*values], ARRAY(kind)) for kind, values in parts]
-    columns: list[Column[Any]] = [column(name, kind) for name, kind in types.items()]  # type: ignore[misc]
-    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
+    One statement per row, because Citus prepares an INSERT of selected rows as a two-phase
+    transaction, in which the notifications of new phone numbers are not permitted.
+    """
+    if rows:
+        values = [dict(zip(columns, row, strict=True)) | same for row in rows]
+        db.execute(insert(model), values)
