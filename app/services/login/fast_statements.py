@@ -37,9 +37,9 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """  # noqa: S608 - of constants
 
-# The condition on the row of the locked user `person` that the number of sessions which the login
-# has read is still right. Every login locks the user's row and changes `last_login_at` before it
-# opens or binds a session. PostgreSQL checks the condition again on the row that it has waited for.
+# Whether the user `person` has not logged in since the read, so that the number of sessions that
+# was read is current. Every login locks the user's row and changes `last_login_at` before it opens
+# or binds a session. PostgreSQL checks the condition again after it has waited for the lock.
 NO_OTHER_LOGIN = """
 (%(session_limit)s = 0 OR person.last_login_at IS NOT DISTINCT FROM %(user_last_login_at)s)
 """

@@ -201,9 +201,10 @@ class TokenPair:
         login_hash: bytes,
         family: str | None = None,
     ) -> "TokenPair":
-        """Derive the pair with this hash of the login token, if it still has its login token.
+        """Derive the pair whose login token has this hash.
 
-        A process of release 0.3.0 may have issued it without the tenant.
+        A process of release 0.3.0 may have issued it without the tenant. If neither form has the
+        hash, because the login token was replaced, return the form that names the tenant.
         """
         pairs = [
             cls.derived(tenant_id, shown, salt, family, name_tenant=name_tenant)

@@ -68,10 +68,10 @@ def _insert(
     rows: Sequence[tuple[Any, ...]],
     **same: Any,
 ) -> None:
-    """Insert rows in one round trip. `same` contains the values that all rows share.
+    """Insert rows with one pipelined statement per row. `same` holds the values of all rows.
 
-    One statement per row, because Citus prepares an INSERT of selected rows as a two-phase
-    transaction, in which the notifications of new phone numbers are not permitted.
+    Citus runs INSERT ... SELECT as a two-phase transaction. PostgreSQL does not prepare a
+    transaction that sends notifications, as an inserted phone number does.
     """
     if rows:
         values = [dict(zip(columns, row, strict=True)) | same for row in rows]
