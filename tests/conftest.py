@@ -246,8 +246,9 @@ def errors_are_documented(request: pytest.FixtureRequest) -> Iterator[None]:
 def isolated(request: pytest.FixtureRequest) -> None:
     """Undo the effects of a test on the service."""
     if "app" in request.fixturenames:
-        kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
-        request.getfixturevalue(kind)
+        # Whether Citus accepts a transaction is known only when it is committed.
+        commits = CITUS_URL or request.node.get_closest_marker("real_commits")
+        request.getfixturevalue("committed" if commits else "rolled_back")
         request.getfixturevalue("wechat").reset()
         extensions = request.getfixturevalue("app").extensions
         extensions["call_limits"]._states.clear()

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -19,7 +19,9 @@ class IdempotentRequest(Model):
     )
 
     id: Mapped[Id]
-    operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"))
+    # Not a foreign key, because a distributed database could then not delete a row together with
+    # the rows of a user. Operators are never deleted.
+    operator_id: Mapped[UUID]
     key: Mapped[str]
     # A blind index of the request. A plain hash would make a password in the request guessable.
     request_index: Mapped[bytes]

@@ -53,3 +53,9 @@ def test_every_table_with_a_required_tenant_is_distributed_or_copied_to_each_nod
 @pytest.mark.parametrize("name", RECOGNISED)
 def test_recognised_constraint_names_leave_room_for_the_number_of_a_shard(name: str) -> None:
     assert len(name) <= LONGEST_RECOGNISED
+
+
+@pytest.mark.parametrize("table", ["idempotent_requests", "password_tries"])
+def test_table_that_is_changed_together_with_rows_of_a_user_has_no_foreign_key(table: str) -> None:
+    """Citus refuses these transactions if a key connects the table with a reference table."""
+    assert db.metadata.tables[table].foreign_keys == set()

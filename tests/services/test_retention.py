@@ -45,6 +45,9 @@ from tests.services.login.test_concurrency import run_concurrently
 
 Run = Callable[..., Result]
 
+# In a distributed database, the name of the table ends with the number of a shard.
+APPEND_ONLY = r"audit_events(_\d+)? is append only"
+
 
 @pytest.fixture
 def run(app: Flask) -> Run:
@@ -479,7 +482,7 @@ def test_audit_log_cannot_be_changed_outside_retention(
     app: Flask, rows: Reader, change: str
 ) -> None:
     record_event(app, rows, "acme", 2000)
-    with pytest.raises(DBAPIError, match="audit_events is append only"):
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(change)
 
 
@@ -500,7 +503,7 @@ def test_retention_can_only_delete_due_audit_events_and_clear_ip_addresses(
 ) -> None:
     record_event(app, rows, "acme", 2000)
     allow = "SELECT set_config('wxpass.retention', 'on', true)"
-    with pytest.raises(DBAPIError, match="audit_events is append only"):
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"{allow}; {change}")
 
 
@@ -509,7 +512,7 @@ def test_audit_log_is_protected_again_after_a_retention_run(app: Flask, rows: Re
     add_old_events(app, rows, 1)
     run_retention_once(app)
     add_old_events(app, rows, 1)
-    with pytest.raises(DBAPIError, match="audit_events is append only"):
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows("DELETE FROM audit_events WHERE action = 'old'")
 
 

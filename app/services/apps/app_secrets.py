@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from sqlalchemy import select
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from app.errors import AppUnknown, SecretInUse
 from app.models import WeChatApp
@@ -13,6 +15,9 @@ from app.services.apps.apps import lock_app
 from app.services.apps.changes import SecretChanges
 from app.services.apps.secret_marks import put_secrets
 from app.services.database.transactions import transaction
+
+# How long a login waits to promote a secret.
+LOCK_TIMEOUT = "1s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,20 @@ def _actions(secrets: Mapping[str, str | None]) -> Iterator[str]:
 def promote_next_secret(appid: str, seen: Secrets) -> None:
     """Make the next AppSecret the current one, unless either secret differs from `seen`.
 
-    A login waits for this call, so a locked row is skipped. A later login then promotes the secret.
+    A login waits for this call, so a locked row is skipped. In a distributed database, which locks
+    the whole table, the call gives up after LOCK_TIMEOUT. A later login then promotes the secret.
     """
+    try:
+        _promote(appid, seen)
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+
+
+def _promote(appid: str, seen: Secrets) -> None:
     mine = select(WeChatApp).where(WeChatApp.appid == appid)
     with transaction() as db:
+        db.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         app = db.scalar(mine.with_for_update(key_share=True, skip_locked=True))
         # Compare plain texts: a key rotation may have changed the ciphertext.
         if app is not None and Secrets(app.secret or "", app.next_secret) == seen:

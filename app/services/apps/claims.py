@@ -21,7 +21,7 @@ from app.services.apps.apps import APPID, NewApp, refuse_malformed
 from app.services.apps.changes import AppSettings, SecretChanges
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.verification_budget import charge_verification
-from app.services.database.transactions import transaction
+from app.services.database.transactions import retry_on_conflict, transaction
 
 # Counted from the time the claim was closed, or else from its last change of the AppSecret.
 CLAIMS_KEPT = timedelta(days=90)
@@ -39,6 +39,7 @@ class ClaimedSecret:
     secret: str = field(repr=False)
 
 
+@retry_on_conflict
 def claim_app(
     actor: audit.Actor, tenant_id: UUID, new: NewApp, *, limited: bool = True
 ) -> ClaimedSecret:
@@ -97,6 +98,7 @@ def _count_claims(db: Session, tenant_id: UUID, appid: str) -> int:
     return len(appids)
 
 
+@retry_on_conflict
 def take_secret(tenant_id: UUID, appid: str, *, limited: bool = True) -> ClaimedSecret:
     """Return a claim's AppSecret, for the caller to verify. If `limited`, count the verification.
 
@@ -117,6 +119,7 @@ def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
     return ClaimedSecret(claim.id, tenant_id, appid, claim.secret)
 
 
+@retry_on_conflict
 def change_claim(actor: audit.Actor, tenant_id: UUID, appid: str, settings: AppSettings) -> None:
     """Change settings of a claim. The app gets these settings when the claim is proven.
 
@@ -131,6 +134,7 @@ def change_claim(actor: audit.Actor, tenant_id: UUID, appid: str, settings: AppS
         audit.record(db, tenant_id, actor, "app_claim.changed", appid, **told)
 
 
+@retry_on_conflict
 def replace_claim_secrets(
     actor: audit.Actor, tenant_id: UUID, appid: str, changes: SecretChanges
 ) -> None:
@@ -152,6 +156,7 @@ def replace_claim_secrets(
         audit.record(db, tenant_id, actor, "app_claim.secrets_replaced", appid, **told)
 
 
+@retry_on_conflict
 def withdraw_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
     """Delete a claim and its secrets. Raises AppUnknown."""
     with transaction() as db:

@@ -22,7 +22,7 @@ from app.services.apps.claims import ClaimedSecret, lock_claim, take_secret
 from app.services.apps.errcode_advice import CLAIM_ADVICE
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.wechat_calls import proof_client
-from app.services.database.transactions import transaction
+from app.services.database.transactions import retry_on_deadlock, transaction
 
 
 def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
@@ -45,8 +45,7 @@ def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
         _store_verdict(claimed, verdict)
         return verdict
     try:
-        with transaction() as db:
-            activate(db, actor, claimed)
+        _activate_proven(actor, claimed)
     except IntegrityError as error:
         if violated_constraint(error) != "pk_wechat_apps":
             raise
@@ -57,6 +56,12 @@ def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
 def ask_claimed(claimed: ClaimedSecret) -> Verdict:
     """Verify the AppSecret of a claim with WeChat. Call it without a database connection."""
     return ask_wechat(proof_client(), claimed.appid, claimed.secret, CLAIM_ADVICE)
+
+
+@retry_on_deadlock
+def _activate_proven(actor: audit.Actor, claimed: ClaimedSecret) -> None:
+    with transaction() as db:
+        activate(db, actor, claimed)
 
 
 def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
@@ -94,6 +99,7 @@ def lock_unchanged(db: Session, claimed: ClaimedSecret) -> AppClaim:
     return claim
 
 
+@retry_on_deadlock
 def _store_verdict(claimed: ClaimedSecret, verdict: Verdict) -> None:
     """Store the verdict, unless the AppSecret was replaced or the claim was closed since."""
     with transaction() as db:
@@ -107,6 +113,7 @@ def _set_verdict(claim: AppClaim, verdict: Verdict) -> None:
     claim.errcode, claim.seen_ip = verdict.errcode, verdict.ip
 
 
+@retry_on_deadlock
 def _store_held_elsewhere(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict:
     """Store the verdict that the AppSecret is right, but another tenant has the appid.
 

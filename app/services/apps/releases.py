@@ -8,7 +8,9 @@ that requests cannot use. After an interruption, a second call continues the rel
 from collections.abc import Callable
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -31,7 +33,12 @@ from app.services.apps.claims import ClaimedSecret, read_secret
 from app.services.apps.proofs import activate, ask_claimed, lock_unchanged
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import tenant_id_of
-from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
+from app.services.database.transactions import (
+    WriteConflict,
+    lift_timeouts,
+    retry_on_conflict,
+    transaction,
+)
 
 # The most rows that a request may move. The command line moves more.
 MOST_BY_REQUEST = 50_000
@@ -53,7 +60,7 @@ def delete_app(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
             raise AppReleased
         if is_used(db, tenant_id, appid):
             raise AppInUse
-        drop_app(db, app)
+        _drop(db, app)
         audit.record(db, tenant_id, actor, "app.deleted", appid)
 
 
@@ -174,7 +181,7 @@ def _begin(tenant_id: UUID, appid: str, check: Check, end: Ending) -> str | None
         if is_used(db, tenant_id, appid):
             check(db)
             return _create_released_app(db, app)
-        drop_app(db, app)
+        _drop(db, app)
         end(db, AppUsage(0, 0, 0))
         return None
 
@@ -215,7 +222,7 @@ def _finish(tenant_id: UUID, appid: str, key: str, kept: AppUsage, end: Ending) 
         if is_used(db, tenant_id, appid):
             return False
         lift_timeouts(db)
-        drop_app(db, app, key)
+        _drop(db, app, key)
         end(db, kept)
         return True
 
@@ -227,11 +234,26 @@ def _record_release(
     audit.record(db, tenant_id, actor, "app.released", appid, **counts)
 
 
+def _drop(db: Session, app: WeChatApp, key: str | None = None) -> None:
+    """Call `drop_app`. Raises WriteConflict if a concurrent login has added a row of the app.
+
+    In a distributed database, the lock on the app is on the coordinator, and the foreign keys of
+    new rows are checked on the workers.
+    """
+    try:
+        drop_app(db, app, key)
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise WriteConflict from error
+        raise
+
+
 def _lock(db: Session, tenant_id: UUID, appid: str) -> WeChatApp:
     """Return an app, locked FOR UPDATE. Raise AppUnknown or AppReleased.
 
     A concurrent insert of a row that references the app waits until this transaction ends, and
-    fails if this transaction deletes the app.
+    fails if this transaction deletes the app. In a distributed database it does not wait: see
+    `_drop`.
     """
     return _find(db, tenant_id, appid, lock=True)
 

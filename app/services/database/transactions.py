@@ -18,12 +18,10 @@ R = TypeVar("R")
 ATTEMPTS = 5
 # The key in `Session.info` of the functions that are called after the commit.
 ON_COMMIT = "on_commit"
+# The errors after which PostgreSQL asks to repeat a transaction.
+ABORTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 # The errors that PostgreSQL raises when a concurrent transaction has won a conflict.
-CONFLICTS = (
-    psycopg.errors.UniqueViolation,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-)
+CONFLICTS = (psycopg.errors.UniqueViolation, *ABORTS)
 
 
 class WriteConflict(Exception):
@@ -103,18 +101,24 @@ def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any
     pooled.close()
 
 
-def is_conflict(error: DBAPIError) -> bool:
-    """Return whether a concurrent transaction caused the error, so that a retry can succeed."""
-    return isinstance(error.orig, CONFLICTS)
-
-
 def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
     """Retry a service function after a write conflict, up to `ATTEMPTS` calls in all.
 
     The function must run in one transaction. On the next call it reads the rows of the concurrent
     transaction and decides again.
     """
+    return _retry_on(CONFLICTS, service)
 
+
+def retry_on_deadlock(service: Callable[P, R]) -> Callable[P, R]:
+    """Retry a service function after a deadlock, up to `ATTEMPTS` calls in all.
+
+    For functions whose caller handles violated constraints, in place of `retry_on_conflict`.
+    """
+    return _retry_on(ABORTS, service)
+
+
+def _retry_on(errors: tuple[type[psycopg.Error], ...], service: Callable[P, R]) -> Callable[P, R]:
     @wraps(service)
     def call_with_retries(*args: P.args, **kwargs: P.kwargs) -> R:
         for _ in range(ATTEMPTS - 1):
@@ -123,7 +127,7 @@ def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
             except WriteConflict:
                 continue
             except DBAPIError as error:
-                if not is_conflict(error):
+                if not isinstance(error.orig, errors):
                     raise
         return service(*args, **kwargs)
 
