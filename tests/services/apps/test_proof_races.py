@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.errors import AppInUse
 from app.services.apps import claims as app_claims
-from app.services.apps import proofs
+from app.services.apps import proofs, releases
 from app.services.apps.apps import NewApp, add_app
 from app.services.apps.changes import AppSettings
 from app.services.apps.releases import delete_app, move_app
@@ -233,3 +234,25 @@ def test_app_is_either_deleted_or_used_by_a_concurrent_first_login(
         else:
             assert (deleted, failure(answer)) == ("deleted", (404, "app_unknown"))
         assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 0
+
+
+def test_deletion_is_decided_again_after_a_login_that_its_lock_did_not_prevent(
+    app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a distributed database, the lock on the app does not stop a login on a worker."""
+    tenant_id = with_app_context(app, lambda: tenant_id_of("acme"))()
+    with app.app_context():
+        add_app("acme", NewApp(CAFE.appid, "Café", "on_login", "json", CAFE.secret))
+    client.log_in(alice, CAFE)
+    answers: list[bool] = []
+    is_used = releases.is_used
+
+    def not_used_at_first(*given: Any) -> bool:
+        answers.append(bool(answers) and is_used(*given))
+        return answers[-1]
+
+    monkeypatch.setattr(releases, "is_used", not_used_at_first)
+    with app.app_context(), pytest.raises(AppInUse):
+        delete_app(OPERATOR, tenant_id, CAFE.appid)
+    assert answers == [False, True]
+    assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 1
