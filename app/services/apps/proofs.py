@@ -5,7 +5,7 @@ If two tenants prove an appid at the same moment, the primary key of `wechat_app
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,11 @@ from app.services.apps.errcode_advice import CLAIM_ADVICE
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.wechat_calls import proof_client
 from app.services.database.transactions import retry_on_deadlock, transaction
+
+# The advisory lock of a transaction that activates an app: "wxpass", 2. Without it, two activations
+# would deadlock on Citus, which locks all of `wechat_apps` for the insert, and in a stronger mode
+# for the update.
+LOCK_ACTIVATIONS = text(f"SELECT pg_advisory_xact_lock({0x77787061737302})")
 
 
 def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
@@ -67,10 +72,11 @@ def _activate_proven(actor: audit.Actor, claimed: ClaimedSecret) -> None:
 def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
     """Turn a claim into an app in the caller's transaction. Close all other claims to the appid.
 
-    Inserts the app before it locks any claim: a concurrent proof by another tenant waits at the
-    insert and holds no claim that this function closes. Raises IntegrityError for `pk_wechat_apps`
-    if a tenant has the appid.
+    Activations run one after another. Inserts the app before it locks any claim: a concurrent
+    change of a claim never waits for an app. Raises IntegrityError for `pk_wechat_apps` if a tenant
+    has the appid.
     """
+    db.execute(LOCK_ACTIVATIONS)
     app = WeChatApp(appid=claimed.appid, tenant_id=claimed.tenant_id, name="")
     app.secret = claimed.secret
     db.add(app)

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.models import Measure
-from app.services.login import fast_path, login
+from app.services.login import fast_path
 from app.services.metrics import counts
 from app.services.metrics.count_writer import write_counts
 from app.services.metrics.counts import Counts
@@ -338,7 +338,6 @@ def test_counts_of_a_day_begin_at_midnight_in_shanghai(
         there = datetime.fromisoformat(moment)
         monkeypatch.setattr(counts, "now", lambda there=there: there)
         monkeypatch.setattr(fast_path, "now", lambda there=there: there)
-        monkeypatch.setattr(login, "now", lambda there=there: there)
         client.log_in(alice)
     with app.app_context():
         write_counts()

@@ -35,7 +35,8 @@ def ops(app: Flask) -> Script:
 
 def erase_all(app: Flask, rows: Reader) -> None:
     """End the grace period of every user and run retention."""
-    rows("UPDATE users SET erase_after = now()")
+    for (tenant_id,) in rows("SELECT id FROM tenants"):
+        rows("UPDATE users SET erase_after = now() WHERE tenant_id = :id", id=tenant_id)
     with app.app_context():
         assert dict(run_retention())["failed"] == 0
 
