@@ -32,7 +32,8 @@ from app.services.user_import.preview import forget_imported_users
 def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
     """Erase users and identities, and all data that refers to them. The caller has locked them.
 
-    The audit events remain, without IP addresses and without personal details.
+    The audit events remain, without IP addresses and without personal details. Sends no statement
+    about no rows: Citus would execute it on the coordinator, and then refuse to commit.
     """
     # First, because a running import locks its own row before it reads users.
     _forget_imports(db, held)
@@ -41,17 +42,18 @@ def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
         db.execute(
             update(LoginSession).where(held.sessions_of_others).values(social_account_id=None)
         )
-    for table, theirs in (
-        (PasswordTry, attempts_of(db, held)),
-        (CodeExchange, held.code_exchanges),
-        (SessionKey, held.session_keys),
-        (LoginSession, held.sessions),
-        (SocialAccount, held.identities),
-        (Merge, held.merges),
-        (Phone, held.phones),
-        (User, held.users),
+    for table, theirs, owners in (
+        (PasswordTry, attempts_of(db, held), held.user_ids),
+        (CodeExchange, held.code_exchanges, (*held.user_ids, *held.accounts)),
+        (SessionKey, held.session_keys, held.accounts),
+        (LoginSession, held.sessions, (*held.user_ids, *held.accounts)),
+        (SocialAccount, held.identities, held.accounts),
+        (Merge, held.merges, held.user_ids),
+        (Phone, held.phones, held.user_ids),
+        (User, held.users, held.user_ids),
     ):
-        db.execute(delete(table).where(theirs))
+        if owners:
+            db.execute(delete(table).where(theirs))
     forget_answers(db, held.user_ids)
     _clear_trail(db, held)
     for user_id in held.user_ids:
@@ -95,6 +97,8 @@ def _forget_imports(db: Session, held: PersonalData) -> None:
 
 def _forget_pushes(db: Session, held: PersonalData) -> None:
     """Delete the person's data from pushes, and mark pending pushes as handled."""
+    if not held.accounts:
+        return
     about = update(WeChatPush).where(held.pushes)
     handled_at = func.coalesce(WeChatPush.handled_at, now())
     nothing = {"message_sealed": None, "failure": None, "person_index": None}
