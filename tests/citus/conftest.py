@@ -1,7 +1,7 @@
 """Tests that need a Citus cluster. They run only if CITUS_URL has the address of a coordinator.
 
-CITUS_URL leads to any database of a superuser that has the extension and knows all nodes. The tests
-create databases of their own on the same nodes.
+CITUS_URL is the address, with a superuser, of any database that has the extension and knows all
+nodes. The tests create their own databases on the same nodes.
 """
 
 import os
@@ -21,7 +21,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from app import create_app
 from app.extensions import db
 from config import Config
-from config.database_readers import translate
+from tests.fixtures.servers.listeners import events as events
+from tests.fixtures.servers.listeners import start as start
+from tests.fixtures.servers.listeners import with_addresses
 
 CITUS_URL = os.environ.get("CITUS_URL", "")
 collect_ignore_glob = [] if CITUS_URL else ["*"]
@@ -62,10 +64,8 @@ class CitusDatabase:
             return done.fetchall() if done.description else []
 
     def settings(self, *urls: str) -> Config:
-        """Return settings with the addresses of the coordinator and of some workers."""
-        listen = " ".join(translate("DATABASE_LISTEN_URL", one) for one in (self.url(0), *urls))
-        url = translate("DATABASE_URL", self.url(0))
-        return replace(self.config, database_url=url, database_listen_url=listen)
+        """Return settings with the addresses of the coordinator and of these workers."""
+        return with_addresses(self.config, self.url(0), *urls)
 
     def tenants_of(self, node: int) -> list[int]:
         """Return tenants whose notes are on a node."""

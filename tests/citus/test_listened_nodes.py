@@ -12,48 +12,28 @@ import pytest
 
 from app import create_app
 from app.boot import BootRefused, check_database
-from app.services.cache.invalidation import FRESH_SECONDS, InvalidationLog
+from app.services.cache.invalidation import FRESH_SECONDS
 from tests.citus.conftest import CitusDatabase
-from tests.fixtures.servers.listeners import (
-    Events,
-    Start,
-    recording_events,
-    running_listeners,
-    stays_off,
-)
+from tests.fixtures.servers.listeners import Events, Start, arrives, stays_off
 from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
+# Node 0 is the coordinator.
 WORKERS = (1, 2)
-# Nodes 0 to 2 are the coordinator and two workers.
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Return a function that starts the listeners of a process."""
-    with running_listeners() as start:
-        yield start
-
-
-@pytest.fixture
-def events() -> Iterator[Events]:
-    """The events that the listeners log."""
-    with recording_events() as events:
-        yield events
 
 
 @contextmanager
 def relay_to(citus: CitusDatabase, node: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """Run a link to a node. Give its process and the address of the database through it."""
+    """Run a relay to a node. Yield its process and the address of the database through it."""
     port = free_port()
     target = citus.addresses[node][1]
-    link = subprocess.Popen([sys.executable, "-m", "tests.ha.links", f"{port}:{target}"])
+    relay = subprocess.Popen([sys.executable, "-m", "tests.ha.links", f"{port}:{target}"])
     try:
-        yield link, citus.url(node, port)
+        yield relay, citus.url(node, port)
     finally:
-        link.send_signal(signal.SIGCONT)
-        link.kill()
-        link.wait()
+        relay.send_signal(signal.SIGCONT)
+        relay.kill()
+        relay.wait()
 
 
 def change(citus: CitusDatabase, node: int) -> bytes:
@@ -61,12 +41,6 @@ def change(citus: CitusDatabase, node: int) -> bytes:
     subject = uuid4()
     citus("INSERT INTO notes VALUES (%s, %s)", citus.tenants_of(node)[0], subject)
     return subject.bytes
-
-
-def arrives(changes: InvalidationLog, subject: bytes) -> bool:
-    """Wait until a notification has arrived."""
-    until(lambda: subject in changes._moments, seconds=5)
-    return True
 
 
 def test_changes_on_every_worker_arrive(citus: CitusDatabase, start: Start) -> None:
@@ -111,10 +85,10 @@ def test_worker_that_begins_to_hold_shards_turns_the_caches_off(
 def test_frozen_worker_turns_the_caches_off_and_delays_no_other(
     citus: CitusDatabase, start: Start
 ) -> None:
-    with relay_to(citus, 1) as (link, url):
+    with relay_to(citus, 1) as (relay, url):
         changes = start(citus.settings(url, citus.url(2)))
         until(lambda: changes.is_fresh)
-        link.send_signal(signal.SIGSTOP)
+        relay.send_signal(signal.SIGSTOP)
         frozen_at = time.monotonic()
         until(lambda: not changes.is_fresh)
         assert time.monotonic() - frozen_at < FRESH_SECONDS + 0.3
@@ -122,7 +96,7 @@ def test_frozen_worker_turns_the_caches_off_and_delays_no_other(
             assert arrives(changes, change(citus, 2))
             assert not changes.is_fresh
         read_at, missed = time.monotonic(), change(citus, 1)
-        link.send_signal(signal.SIGCONT)
+        relay.send_signal(signal.SIGCONT)
         until(lambda: changes.is_fresh)
         assert not changes.none_since(read_at, missed)
 
@@ -130,11 +104,11 @@ def test_frozen_worker_turns_the_caches_off_and_delays_no_other(
 def test_lost_worker_turns_the_caches_off_until_it_is_back(
     citus: CitusDatabase, start: Start
 ) -> None:
-    with relay_to(citus, 1) as (link, url):
+    with relay_to(citus, 1) as (relay, url):
         changes = start(citus.settings(url, citus.url(2)))
         until(lambda: changes.is_fresh)
         read_at = time.monotonic()
-        link.kill()
+        relay.kill()
         until(lambda: not changes.is_fresh, seconds=FRESH_SECONDS)
         assert stays_off(changes)
     assert not changes.none_since(read_at, "anything")
@@ -143,7 +117,7 @@ def test_lost_worker_turns_the_caches_off_until_it_is_back(
 def test_unfinished_transaction_of_citus_keeps_the_caches_off(
     citus: CitusDatabase, start: Start
 ) -> None:
-    """A worker that was lost before the end of a commit returns former rows of reference tables."""
+    """A worker that was lost during a commit returns outdated rows of reference tables."""
     changes = start(citus.settings(*map(citus.url, WORKERS)))
     until(lambda: changes.is_fresh)
     name = "citus_0_1_1_1"

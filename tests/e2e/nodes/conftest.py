@@ -1,17 +1,19 @@
-"""Three PostgreSQL servers that stand for the coordinator and the workers of a Citus cluster.
+"""Three PostgreSQL servers in the roles of the coordinator and the workers of a Citus cluster.
 
-They have the tables that the service reads from Citus, and the trigger function, but no Citus.
-tests/citus uses real ones.
+They have the trigger function and the metadata tables that the service reads, but not Citus.
+tests/citus uses a real cluster.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from config import Config
-from config.database_readers import translate
+from tests.fixtures.servers.listeners import events as events
+from tests.fixtures.servers.listeners import start as start
+from tests.fixtures.servers.listeners import with_addresses
 from tests.fixtures.servers.replication import (
     DATABASE,
     PostgresProcess,
@@ -46,10 +48,8 @@ class Nodes:
         return f"postgresql://postgres@{self.servers[group].address}/{database}"
 
     def settings(self, *urls: str) -> Config:
-        """Return settings with the addresses of the coordinator and of some workers."""
-        listen = " ".join(translate("DATABASE_LISTEN_URL", one) for one in (self.url(0), *urls))
-        database = translate("DATABASE_URL", self.url(0))
-        return replace(self.config, database_url=database, database_listen_url=listen)
+        """Return settings with the addresses of the coordinator and of these workers."""
+        return with_addresses(self.config, self.url(0), *urls)
 
     def everywhere(self, statement: str, *values: Any) -> None:
         """Run a statement on all nodes, as Citus does for changes of its tables."""
