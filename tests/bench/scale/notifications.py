@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, urlsplit
 
 from config.development.children import RunFailed
+from config.development.postgres_commands import binaries
 from tests.bench.costs import Costs, costs_of, wait_until_idle
 from tests.bench.data.world import WORKERS, Service, World
 from tests.bench.progress import say
-from tests.bench.scale.databases import program
 
 CLIENTS = 16
 INSERT = "INSERT INTO bench_logins (openid, session_key) VALUES ('scale', 'scale');\n"
@@ -68,7 +68,7 @@ def commits(world: World, service: Service, script: str, seconds: int) -> tuple[
         path.write_text(script)
         done = subprocess.run(
             [
-                *(program("pgbench"), "-n", "-c", str(CLIENTS), "-T", str(seconds), "-f", path),
+                *(binaries() / "pgbench", "-n", "-c", str(CLIENTS), "-T", str(seconds), "-f", path),
                 *("-h", query["host"][0], "-p", query["port"][0], "-U", "postgres"),
                 url.path.lstrip("/"),
             ],

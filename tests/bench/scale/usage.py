@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from config.development.children import RunFailed
-from tests.bench.scale.databases import program
+from config.development.postgres_commands import binaries
 
 POSITION = "SELECT pg_current_wal_flush_lsn()"
 PAGES = """
@@ -66,7 +66,7 @@ def written_between(data: Path, before: Usage, after: Usage) -> Written:
     read = after.pages_read - before.pages_read
     if before.position == after.position:
         return Written(0, 0, read)
-    command = [str(program("pg_waldump")), "--stats", "-p", str(data / "pg_wal")]
+    command = [str(binaries() / "pg_waldump"), "--stats", "-p", str(data / "pg_wal")]
     command += ["-s", before.position, "-e", after.position]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = TOTAL.search(done.stdout)

