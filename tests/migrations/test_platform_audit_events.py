@@ -1,4 +1,4 @@
-"""Migrations 0027 and 0028: audit events of the platform get a table of their own."""
+"""Migrations 0027 and 0028: audit events of the platform get their own table."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.fixtures.waiting import until
 
 TENANT = UUID(int=1)
 ADD_TENANT = "INSERT INTO tenants (id, slug, name) VALUES (%s, 'a', 'A')"
-# As the previous release writes an event.
+# An event as the previous release writes it.
 WRITE = """
 INSERT INTO audit_events (id, tenant_id, actor_kind, actor_id, action, subject, ip, details)
 VALUES (%s, %s, 'operator', %s, 'app.released', 'wx1', '192.0.2.1', '{"tenant": "acme"}')
@@ -70,7 +70,21 @@ def writer(database: MigratedDatabase) -> Iterator[list[UUID]]:
     assert failed == []
 
 
-def test_the_upgrade_copies_the_events_of_the_platform_only(
+def interrupt_upgrade(database: MigratedDatabase, revision: str, progress: str) -> None:
+    """Interrupt an upgrade when it reports this progress."""
+
+    def interrupt(message: str) -> None:
+        if progress in message:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "SHOW_SECONDS", -1)
+        patch.setattr(batches, "say", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            database.upgrade(revision)
+
+
+def test_upgrade_copies_only_the_events_of_the_platform(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH", 2)
@@ -89,7 +103,7 @@ def test_events_that_the_previous_release_writes_after_the_upgrade_are_copied(
     assert previous.rows(COPIES) == previous.rows(OF_PLATFORM)
 
 
-def test_no_event_is_lost_that_the_previous_release_writes_during_the_upgrade(
+def test_events_that_the_previous_release_writes_during_the_upgrade_are_copied(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH", 50)
@@ -102,19 +116,11 @@ def test_no_event_is_lost_that_the_previous_release_writes_during_the_upgrade(
     assert {*written} <= {row[0] for row in previous.rows(COPIES)}
 
 
-def test_an_interrupted_upgrade_is_repeated_and_copies_the_rest(
+def test_upgrade_after_an_interruption_copies_the_remaining_events(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH", 2)
-    monkeypatch.setattr(batches, "SHOW_SECONDS", -1)
-
-    def interrupt(message: str) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(batches, "say", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            previous.upgrade("0027")
+    interrupt_upgrade(previous, "0027", "audit_events: 2 rows")
     assert len(previous.rows(COPIES)) == 2
     assert previous.revision() == "0026"
     write(previous, None)
@@ -123,7 +129,7 @@ def test_an_interrupted_upgrade_is_repeated_and_copies_the_rest(
     assert previous.rows(COPIES) == previous.rows(OF_PLATFORM)
 
 
-def test_the_copying_can_be_repeated(previous: MigratedDatabase) -> None:
+def test_copying_can_be_repeated(previous: MigratedDatabase) -> None:
     previous.upgrade("0027")
     copies = previous.rows(COPIES)
     with previous.revising():
@@ -132,7 +138,7 @@ def test_the_copying_can_be_repeated(previous: MigratedDatabase) -> None:
     assert previous.rows(COPIES) == copies
 
 
-def test_the_downgrade_returns_the_events_to_the_previous_release(
+def test_downgrade_returns_the_events_to_the_previous_release(
     previous: MigratedDatabase,
 ) -> None:
     previous.upgrade("0027")
@@ -148,10 +154,10 @@ def test_the_downgrade_returns_the_events_to_the_previous_release(
     assert len(previous.rows(COPIES)) == 7
 
 
-def test_the_next_upgrade_deletes_the_copied_events_and_requires_a_tenant(
+def test_upgrade_to_0028_deletes_the_copied_events_and_requires_a_tenant(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It copies events first that are not copied yet."""
+    """It first copies the events that have no copy yet."""
     monkeypatch.setattr(batches, "BATCH", 2)
     previous.upgrade("0027")
     previous.rows("ALTER TABLE audit_events DISABLE TRIGGER copy_platform_events")
@@ -170,23 +176,14 @@ def test_the_next_upgrade_deletes_the_copied_events_and_requires_a_tenant(
             previous.rows(deletion)
 
 
-def test_the_next_upgrade_continues_after_an_interruption_of_the_deletion(
+def test_upgrade_to_0028_continues_after_an_interruption_of_the_deletion(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the interrupted upgrade leaves permits no other deletion."""
+    """After the interruption, the triggers permit no other deletion."""
     monkeypatch.setattr(batches, "BATCH", 2)
-    monkeypatch.setattr(batches, "SHOW_SECONDS", -1)
     previous.upgrade("0027")
     of_platform, of_tenant = previous.rows(OF_PLATFORM), previous.rows(OF_TENANT)
-
-    def interrupt(message: str) -> None:
-        if "audit_events: 2 rows" in message:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(batches, "say", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            previous.upgrade("0028")
+    interrupt_upgrade(previous, "0028", "audit_events: 2 rows")
     assert len(previous.rows(OF_PLATFORM)) == 3
     for table in ("audit_events WHERE tenant_id IS NOT NULL", "platform_audit_events"):
         deletion: Any = f"SET wxpass.retention = 'on'; DELETE FROM {table}"
@@ -197,10 +194,10 @@ def test_the_next_upgrade_continues_after_an_interruption_of_the_deletion(
     assert previous.rows(OF_PLATFORM) == []
 
 
-def test_the_database_rejects_events_without_a_tenant_during_the_next_upgrade(
+def test_database_rejects_events_without_a_tenant_during_the_upgrade_to_0028(
     previous: MigratedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event that is not committed at the beginning is copied."""
+    """An event whose transaction was open at the beginning is copied."""
     previous.upgrade("0027")
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
@@ -228,7 +225,7 @@ def test_the_database_rejects_events_without_a_tenant_during_the_next_upgrade(
     assert previous.rows(COPIES)[-1][0] == event
 
 
-def test_after_the_next_downgrade_events_of_the_previous_release_are_copied_again(
+def test_after_the_downgrade_to_0027_events_of_the_previous_release_are_copied_again(
     previous: MigratedDatabase,
 ) -> None:
     previous.upgrade("0028")
