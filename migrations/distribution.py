@@ -5,20 +5,20 @@ as they are: after a later migration has added a tenant table, a second run conv
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import cast
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from app.connections import direct_engine
+from app.connections import DeadlineConnection, direct_engine
 from app.models.distribution import REFERENCE_TABLES, TENANT_TABLES
 from app.settings import MIGRATIONS
 from migrations.online.locks import MIGRATING
 
-# The other tenant tables have the shards of this one, each on the same node.
+# The other tenant tables are co-located with this one.
 FIRST = TENANT_TABLES[0]
-# Functions that statements of the service call. Those of triggers follow their tables.
+# Functions that statements call. Citus copies the functions of triggers with their tables.
 FUNCTIONS = ("impersonal_details(text, jsonb)",)
 SETTINGS = (
     "SET LOCAL statement_timeout = 0",
@@ -32,8 +32,8 @@ SETTINGS = (
 TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(:lock)")
 IS_INSTALLED = text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")
 IS_COORDINATOR = text("SELECT groupid = 0 FROM pg_dist_local_group")
-# The nodes that are known to the coordinator, which must know its own address.
-NODES = text(
+# Whether the coordinator knows its own address and at least one worker.
+KNOWS_NODES = text(
     "SELECT bool_or(groupid = 0) AND bool_or(groupid > 0) FROM pg_dist_node"
     " WHERE noderole = 'primary' AND isactive"
 )
@@ -47,12 +47,12 @@ FOREIGN_KEYS = text(
     " WHERE contype = 'f' AND conrelid::regclass::text = ANY(:tables) ORDER BY oid"
 )
 DATABASE = text("SELECT quote_ident(current_database())")
-# Rows from before the conversion, which are not visible any more.
+# Tables with rows from before the conversion on the coordinator. Queries no longer return them.
 LEFT_BEHIND = text(
     "SELECT table_name::text FROM citus_tables WHERE citus_table_type = 'distributed'"
     " AND pg_relation_size(table_name) > 0 AND table_name::text = ANY(:tables)"
 )
-# Triggers that refuse or notify of TRUNCATE, with which the rows are removed.
+# Triggers that refuse TRUNCATE, with which the rows are removed, or notify of it.
 TRUNCATE_TRIGGERS = text(
     "SELECT tgname AS name, pg_get_triggerdef(oid) AS definition FROM pg_trigger"
     " WHERE tgrelid = to_regclass(:table) AND NOT tgisinternal AND tgtype & 32 = 32"
@@ -67,11 +67,11 @@ class NotDistributable(Exception):
 def distribute(*, shards: int | None = None, dry_run: bool = False) -> Iterator[str]:
     """Convert the tables that are not converted yet. Yield each statement before it is executed.
 
-    `shards` is the number of parts of each tenant table, by default that of the server. Raises
-    NotDistributable. Nothing else may use the database meanwhile.
+    `shards` is the number of shards of each tenant table, by default that of the server. No other
+    process may use the database. Raises NotDistributable.
     """
     with direct_engine().connect() as connection:
-        driver: Any = connection.connection.driver_connection
+        driver = cast(DeadlineConnection, connection.connection.driver_connection)
         driver.wait_seconds = None
         with connection.begin():
             for statement in _plan(connection, shards):
@@ -80,7 +80,7 @@ def distribute(*, shards: int | None = None, dry_run: bool = False) -> Iterator[
                     connection.exec_driver_sql(statement)
         if not dry_run:
             yield from _remove_old_rows(connection)
-        # The settings of the session are not for other users of the connection.
+        # Do not return a connection with these settings to the pool.
         connection.invalidate()
 
 
@@ -108,9 +108,10 @@ def _conversion(
     for table in reference:
         yield f"SELECT create_reference_table('{table}')"
     for table in tenant:
-        beside = "none" if table == FIRST else FIRST
+        colocated = "none" if table == FIRST else FIRST
         yield (
-            f"SELECT create_distributed_table('{table}', 'tenant_id', colocate_with => '{beside}')"
+            f"SELECT create_distributed_table('{table}', 'tenant_id',"
+            f" colocate_with => '{colocated}')"
         )
     for key in foreign_keys:
         yield f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}"
@@ -122,7 +123,7 @@ def _conversion(
 
 
 def _remove_old_rows(connection: Connection) -> Iterator[str]:
-    """Remove the rows that the coordinator has kept of converted tables."""
+    """Remove the rows of converted tables that the coordinator still stores."""
     for table in connection.scalars(LEFT_BEHIND, {"tables": list(TENANT_TABLES)}).all():
         yield f"SELECT truncate_local_data_after_distributing_table('{table}')"
         for setting in SETTINGS:
@@ -139,29 +140,29 @@ def _remove_old_rows(connection: Connection) -> Iterator[str]:
 def _refuse_unprepared(connection: Connection) -> None:
     if not connection.scalar(IS_INSTALLED):
         raise NotDistributable(
-            "The database lacks the extension Citus. Run CREATE EXTENSION citus in the database of"
+            "The database lacks the Citus extension. Run CREATE EXTENSION citus in the database of"
             " each node. / 数据库未安装 Citus 扩展，请在各节点的数据库中执行 CREATE EXTENSION"
             " citus。"
         )
     if not connection.scalar(IS_COORDINATOR):
         raise NotDistributable(
-            "The address leads to a worker. Set it to that of the coordinator. / 地址指向工作节点，"
-            "请改为协调节点的地址。"
+            "The database address leads to a worker. Set that of the coordinator."
+            " / 数据库地址指向工作节点，请改为协调节点的地址。"
         )
-    if not connection.scalar(NODES):
+    if not connection.scalar(KNOWS_NODES):
         raise NotDistributable(
-            "The coordinator knows no worker, or not its own address. Run citus_add_node and"
+            "The coordinator does not know any worker or its own address. Run citus_add_node and"
             " citus_set_coordinator_host. / 协调节点未登记工作节点或自身地址，请执行"
             " citus_add_node 与 citus_set_coordinator_host。"
         )
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision != ScriptDirectory(str(MIGRATIONS)).get_current_head():
         raise NotDistributable(
-            "The database has not the revision of this release. Run db upgrade first."
-            " / 数据库的修订版本与当前版本不符，请先执行 db upgrade。"
+            "The database does not have the schema of this release. Run db upgrade first."
+            " / 数据库结构与当前版本不符，请先执行 db upgrade。"
         )
     if not connection.scalar(TAKE_TURN, {"lock": MIGRATING}):
         raise NotDistributable(
-            "Another process migrates or distributes the database."
+            "Another process is migrating or distributing the database."
             " / 另一进程正在迁移或分布该数据库。"
         )

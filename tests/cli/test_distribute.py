@@ -8,5 +8,5 @@ from flask import Flask
 def test_database_without_citus_is_refused_with_an_explanation(app: Flask) -> None:
     result = app.test_cli_runner().invoke(args=["db", "distribute", "--dry-run"])
     assert result.exit_code == 1
-    assert "lacks the extension Citus" in result.output
+    assert "lacks the Citus extension" in result.output
     assert "CREATE EXTENSION citus" in result.output

@@ -93,17 +93,17 @@ def read_failures(
 ) -> Mapping[CauseKey, Sequence[MinuteOfCause]]:
     """Return the minutes in which each cause occurred, in their order."""
     found: dict[CauseKey, list[MinuteOfCause]] = {cause: [] for cause in causes}
-    told = (
+    parameters = (
         (tenant_id, _arrays(of_tenant) | {"since": since})
         for tenant_id, of_tenant in _by_tenant(causes)
     )
-    for tenant_id, rows in read_per_tenant_with(db, FAILURES, told):
+    for tenant_id, rows in read_per_tenant_with(db, FAILURES, parameters):
         for appid, code, errcode, *minute in rows:
             found[CauseKey(tenant_id, appid, code, errcode)].append(MinuteOfCause(*minute))
     return found
 
 
-def _arrays(causes: Sequence[CauseKey]) -> dict[str, Any]:
+def _arrays(causes: Sequence[CauseKey]) -> dict[str, object]:
     _, appids, codes, errcodes = (list(values) for values in zip(*causes, strict=True))
     return {"appids": appids, "codes": codes, "errcodes": errcodes}
 
@@ -113,11 +113,11 @@ def read_logins(
 ) -> Mapping[AppKey, Mapping[datetime, int]]:
     """Return the number of logins of each app by minute. Minutes without logins are left out."""
     found: dict[AppKey, dict[datetime, int]] = {app: {} for app in apps}
-    told = (
+    parameters = (
         (tenant_id, {"appids": [appid for _, appid in of_tenant], "since": since})
         for tenant_id, of_tenant in _by_tenant(found)
     )
-    for tenant_id, rows in read_per_tenant_with(db, LOGINS, told):
+    for tenant_id, rows in read_per_tenant_with(db, LOGINS, parameters):
         for appid, minute, logins in rows:
             found[AppKey(tenant_id, appid)][minute] = logins
     return found

@@ -1,11 +1,13 @@
-"""The rows of counts to write, and the statements that insert them or add them to existing rows."""
+"""Rows of counts, and the statements that add them to the database."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import Integer
 
+from app.extensions import Model
 from app.models import (
     EVENTS,
     AnswerTime,
@@ -15,7 +17,13 @@ from app.models import (
     MinuteCount,
     MinuteFailure,
 )
-from app.services.metrics.counts import Counts, FailedInMinute, oldest_minute
+from app.services.metrics.counts import (
+    Counts,
+    FailedInMinute,
+    Happened,
+    HappenedInMinute,
+    oldest_minute,
+)
 
 
 class CountRow(NamedTuple):
@@ -37,7 +45,7 @@ def rows_by_app(mine: Counts) -> Mapping[str, Sequence[CountRow]]:
     return rows
 
 
-def _rows(mine: Counts) -> Mapping[Any, Sequence[tuple[object, ...]]]:
+def _rows(mine: Counts) -> Mapping[type[Model], Sequence[tuple[object, ...]]]:
     first = oldest_minute()
     return {
         DailyCount: _rows_by_measure(mine.happened.sums, tuple(Measure)),
@@ -54,13 +62,13 @@ def _rows(mine: Counts) -> Mapping[Any, Sequence[tuple[object, ...]]]:
 
 
 def _rows_by_measure(
-    happened: Mapping[Any, int], measures: Sequence[Measure]
+    happened: Mapping[Happened, int] | Mapping[HappenedInMinute, int], measures: Sequence[Measure]
 ) -> Sequence[tuple[object, ...]]:
     """Return one row per period and app: period, appid, then the counts in the order of measures.
 
     The period is a day or a minute.
     """
-    of_periods: dict[tuple[Any, str], dict[str, int]] = defaultdict(dict)
+    of_periods: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
     for (period, appid, measure), how_often in happened.items():
         of_periods[period, appid][measure] = how_often
     return [(*key, *(sums.get(one, 0) for one in measures)) for key, sums in of_periods.items()]
@@ -76,7 +84,7 @@ def _rows_by_minute(failed: Mapping[FailedInMinute, int]) -> Sequence[tuple[obje
     return [(*key, how_often, addresses[key]) for key, how_often in sums.items()]
 
 
-def _insertion(model: Any) -> str:
+def _insertion(model: type[Model]) -> str:
     """Return the statement that inserts a row, or adds its counts to those of the same key.
 
     Its parameters are the values of a `CountRow`, followed by the id of the tenant. Of two texts,
@@ -93,7 +101,7 @@ def _insertion(model: Any) -> str:
         if not one.primary_key
     )
     return (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - of the models
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})"  # noqa: S608 - names of the models
         f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}"
     )
 

@@ -23,19 +23,18 @@ log = structlog.get_logger()
 # The interval of writes. A killed process loses the counts of at most this many seconds.
 EVERY_SECONDS = 5
 # A transaction ends with the app that reaches this number of rows. A hundred apps usually have
-# fewer. While it runs, other processes wait if they count events of the same apps.
+# fewer. Other processes that write counts of the same apps wait for its end.
 MOST_ROWS = 500
-# Errors that concern some rows of a transaction, while the connection can still be used.
-# `ConnectionFailure` is reported by Citus if one of its nodes is not available.
-OF_SOME_ROWS = (
+# Errors of single rows, after which the connection can still be used. Citus raises
+# `ConnectionFailure` if one of its nodes is unavailable.
+ROW_ERRORS = (
     psycopg.IntegrityError,
     psycopg.DataError,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
     psycopg.errors.ConnectionFailure,
 )
-# The tenants of apps.
-TENANTS = "SELECT appid, tenant_id FROM wechat_apps WHERE appid = ANY(%(appids)s)"
+TENANTS_OF_APPS = "SELECT appid, tenant_id FROM wechat_apps WHERE appid = ANY(%(appids)s)"
 
 RowsByApp = Mapping[str, Sequence[CountRow]]
 
@@ -93,13 +92,13 @@ def _batches(rows: RowsByApp) -> Iterator[RowsByApp]:
 def _write(rows: RowsByApp) -> set[str]:
     """Write the counts of apps in one transaction. Return the apps whose counts are written.
 
-    If it fails, its halves are tried again, so that one app does not prevent the counts of others.
-    The tenants are looked up again, too: an app may have been deleted after the first look-up.
+    If it fails, each half is tried again, so that the counts of one app cannot block those of
+    others. Each try looks up the tenants, because an app may have been deleted.
     """
     try:
         with autocommit() as db:
             _insert_or_add(db, rows)
-    except OF_SOME_ROWS as error:
+    except ROW_ERRORS as error:
         appids = list(rows)
         if len(appids) == 1:
             kept = len(rows[appids[0]])
@@ -130,4 +129,4 @@ def _insert_or_add(db: "psycopg.Connection[Any]", rows: RowsByApp) -> None:
 
 
 def _tenants_of(db: "psycopg.Connection[Any]", appids: list[str]) -> Mapping[str, UUID]:
-    return dict(db.execute(TENANTS, {"appids": appids}).fetchall())
+    return dict(db.execute(TENANTS_OF_APPS, {"appids": appids}).fetchall())

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from secrets import SystemRandom
-from typing import Any
 from uuid import UUID
 
 import structlog
 
 from app.clock import now
+from app.extensions import Model
 from app.models import AnswerTime, DailyCount, DailyFailure, MinuteCount, MinuteFailure
 from app.services.database.tenant_reads import read_per_tenant, read_tenant_ids
 from app.services.database.transactions import autocommit, transaction
@@ -21,8 +21,8 @@ BY_DAY = (DailyCount, DailyFailure, AnswerTime)
 BY_MINUTE = (MinuteCount, MinuteFailure)
 # The interval at which each process deletes old minutes of some tenants.
 DROP_EVERY = timedelta(minutes=1)
-# With more tenants, each process selects so many at random. Together, the processes reach all
-# tenants within minutes.
+# The most tenants of one deletion, selected at random. All processes together reach every tenant
+# within minutes.
 TENANTS_AT_ONCE = 100
 # The rows of one statement.
 MOST_ROWS = 5000
@@ -41,8 +41,8 @@ def drop_old_counts(at_once: int) -> Iterator[int]:
 def drop_old_minutes_regularly(mine: Counts) -> None:
     """Delete minutes older than `MINUTES_KEPT`, at most once a minute in each process.
 
-    So about a day is the bound even if retention runs rarely. Never raises. Rows that another
-    process is deleting are skipped.
+    This keeps minutes for about a day even if retention runs rarely. Rows that another process is
+    deleting are skipped. Never raises.
     """
     moment = now()
     if moment - mine.minutes_dropped_at < DROP_EVERY:
@@ -62,7 +62,7 @@ def _tenant_ids() -> list[UUID]:
         return list(read_tenant_ids(db))
 
 
-def _drop(model: Any, tenant_id: UUID, at_once: int) -> Iterator[int]:
+def _drop(model: type[Model], tenant_id: UUID, at_once: int) -> Iterator[int]:
     values = {"tenant_id": tenant_id, "before": _before(model), "at_once": at_once}
     dropped = at_once
     while dropped == at_once:
@@ -75,27 +75,27 @@ def count_old_counts() -> Iterator[int]:
     """Yield the numbers of rows that `drop_old_counts` would delete."""
     with transaction() as db:
         tenants = read_tenant_ids(db)
-        for model, counting in OLD.items():
+        for model, counting in COUNTINGS.items():
             for _, ((old,),) in read_per_tenant(db, counting, tenants, before=_before(model)):
                 yield old
 
 
-def _before(model: Any) -> date | datetime:
+def _before(model: type[Model]) -> date | datetime:
     return oldest_minute() if model in BY_MINUTE else today() - KEPT
 
 
-def _period(model: Any) -> str:
+def _period(model: type[Model]) -> str:
     return "minute" if model in BY_MINUTE else "day"
 
 
-def _counting(model: Any) -> str:
+def _counting(model: type[Model]) -> str:
     return (
         f"SELECT count(*) FROM {model.__tablename__}"  # noqa: S608 - names of the models
         f" WHERE tenant_id = %(tenant_id)s AND {_period(model)} < %(before)s"
     )
 
 
-def _deletion(model: Any) -> str:
+def _deletion(model: type[Model]) -> str:
     table = model.__table__
     key = ", ".join(one.name for one in table.primary_key if one.name != "tenant_id")
     return (
@@ -105,6 +105,5 @@ def _deletion(model: Any) -> str:
     )
 
 
-# The statements by model.
-OLD: Mapping[Any, str] = {model: _counting(model) for model in (*BY_DAY, *BY_MINUTE)}
-DELETIONS: Mapping[Any, str] = {model: _deletion(model) for model in (*BY_DAY, *BY_MINUTE)}
+COUNTINGS: Mapping[type[Model], str] = {model: _counting(model) for model in (*BY_DAY, *BY_MINUTE)}
+DELETIONS: Mapping[type[Model], str] = {model: _deletion(model) for model in (*BY_DAY, *BY_MINUTE)}

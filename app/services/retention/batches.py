@@ -1,13 +1,14 @@
 """Retention batches: delete the due rows of a table, tenant by tenant, in short transactions."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Column, Table, delete, func, select
 from sqlalchemy.orm import Session
 
+from app.extensions import Model
 from app.models import SocialAccount
 from app.models.audit_event import EventColumns
 from app.models.distribution import key_within_tenant
@@ -16,11 +17,11 @@ from app.services.database.transactions import lift_timeouts, transaction
 from app.services.privacy.erasure import allow_audit_changes, erase_unused
 from app.services.retention.rules import Condition, Due
 
-# The number of rows that a statement scans at most.
+# The most rows that a statement scans.
 AT_ONCE = 500
 
 
-def count_due(table: Any, due: Due) -> Iterator[int]:
+def count_due(table: type[Model], due: Due) -> Iterator[int]:
     """Yield the number of rows that are due."""
     counted = select(func.count()).select_from(table).where(*_rows_of(table, due, TENANT_ID))
     counted = counted.where(*due.old, due.useless)
@@ -33,7 +34,7 @@ def count_due(table: Any, due: Due) -> Iterator[int]:
     yield count
 
 
-def tenants_with_old_rows(table: Any, due: Due) -> Iterator[UUID | None]:
+def tenants_with_old_rows(table: type[Model], due: Due) -> Iterator[UUID | None]:
     """Yield the tenants with rows to scan, or None for a rule without tenants."""
     if due.tenants is None:
         yield None
@@ -42,7 +43,7 @@ def tenants_with_old_rows(table: Any, due: Due) -> Iterator[UUID | None]:
     yield from tenants_with_rows(old, due.tenants)
 
 
-def remove_due(table: Any, due: Due, tenant_id: UUID | None) -> Iterator[int]:
+def remove_due(table: type[Model], due: Due, tenant_id: UUID | None) -> Iterator[int]:
     """Scan the old rows of a tenant in the order of their keys, and delete the due rows among them.
 
     No statement scans more than `AT_ONCE` rows. Yields the number of rows that each batch deleted.
@@ -60,18 +61,21 @@ def remove_due(table: Any, due: Due, tenant_id: UUID | None) -> Iterator[int]:
         rest = (*due.old, key > last)
 
 
-def key_of(table: Any) -> Any:
-    """Return the column that identifies a row of a tenant, or of a table without tenants."""
-    return key_within_tenant(table.__table__)
+def key_of(table: type[Model]) -> Column[Any]:
+    """Return the primary key column other than `tenant_id`."""
+    return key_within_tenant(cast(Table, table.__table__))
 
 
-def _rows_of(table: Any, due: Due, tenant_id: object) -> Sequence[Condition]:
+def _rows_of(table: type[Model], due: Due, tenant_id: object) -> Sequence[Condition]:
     """Return the conditions that select the rows of a tenant in each statement."""
-    return () if due.tenants is None else (table.tenant_id == tenant_id,)
+    return () if due.tenants is None else (table.__table__.c.tenant_id == tenant_id,)
 
 
 def _remove_few(
-    table: Any, tenant_id: UUID | None, rows: Sequence[Condition], which: Sequence[Condition]
+    table: type[Model],
+    tenant_id: UUID | None,
+    rows: Sequence[Condition],
+    which: Sequence[Condition],
 ) -> int:
     key = key_of(table)
     few = select(key).where(*rows, *which).with_for_update(skip_locked=True)
@@ -87,5 +91,5 @@ def _remove_few(
         return len(keys)
 
 
-def _allowed(db: Session, table: Any) -> Any:
+def _allowed(db: Session, table: type[Model]) -> AbstractContextManager[None]:
     return allow_audit_changes(db) if issubclass(table, EventColumns) else nullcontext()

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import aliased
 
 from app.clock import now
+from app.extensions import Model
 from app.models import (
     AppClaim,
     AuditEvent,
@@ -193,7 +193,7 @@ def _code_exchanges(tenants: Sequence[Periods]) -> Iterator[Due]:
     yield Due(true(), (CodeExchange.asked_at < now() - CODE_RETENTION,), _of(tenants))
 
 
-RULES: dict[str, tuple[Any, Callable[[Sequence[Periods]], Iterable[Due]]]] = {
+RULES: dict[str, tuple[type[Model], Callable[[Sequence[Periods]], Iterable[Due]]]] = {
     "visitors": (SocialAccount, _visitors),
     "sessions": (LoginSession, _sessions),
     "audit_events": (AuditEvent, _audit_events),

@@ -4,8 +4,8 @@ Simultaneous runs share the work: rows that another run has locked are skipped.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
+from app.extensions import Model
 from app.services.metrics.old_counts import count_old_counts, drop_old_counts
 from app.services.retention.batches import AT_ONCE, count_due, remove_due, tenants_with_old_rows
 from app.services.retention.closed_accounts import count_closed_accounts, erase_closed_accounts
@@ -39,11 +39,11 @@ def _kinds(dry_run: bool, failures: Failures) -> Iterator[tuple[str, Iterator[in
     yield "counts", count_old_counts() if dry_run else drop_old_counts(AT_ONCE)
 
 
-def _counting(kind: str, table: Any, due: Due, failures: Failures) -> int:
+def _counting(kind: str, table: type[Model], due: Due, failures: Failures) -> int:
     return failures.attempt(kind, table.__tablename__, count_due(table, due))
 
 
-def _removing(kind: str, table: Any, due: Due, failures: Failures) -> int:
+def _removing(kind: str, table: type[Model], due: Due, failures: Failures) -> int:
     """Delete the due rows of one tenant after another. Return their number."""
     done = 0
     for tenant_id in tenants_with_old_rows(table, due):

@@ -126,8 +126,8 @@ def test_app_whose_counts_are_rejected_does_not_affect_the_others(
 def test_sixteen_concurrent_writers_cause_no_deadlock(
     counting: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With OF_SOME_ROWS empty, a deadlock is an error of the test."""
-    monkeypatch.setattr(count_writer, "OF_SOME_ROWS", ())
+    """Without ROW_ERRORS, a deadlock is not retried and fails the test."""
+    monkeypatch.setattr(count_writer, "ROW_ERRORS", ())
     count_in(counting, *APPIDS)
     with counting.app_context():
         mine = counting.extensions["counts"]
