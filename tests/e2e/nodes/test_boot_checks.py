@@ -60,7 +60,7 @@ def test_addresses_of_all_workers_are_accepted(nodes: Nodes) -> None:
 def test_further_address_without_citus_is_refused(without_citus: Nodes) -> None:
     message = refusal_of(without_citus.settings(without_citus.url(1)))
     assert message.startswith("DATABASE_LISTEN_URL: Address 2 ")
-    assert "Without Citus, set one address." in message
+    assert "Without Citus, set only one address." in message
     assert "postgresql://" not in message
 
 
