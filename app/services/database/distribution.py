@@ -1,8 +1,8 @@
 """Whether the tenant tables are distributed over the nodes of a Citus cluster.
 
-Citus executes an INSERT … SELECT inside a statement as a transaction of two phases, and refuses to
-prepare one in which a trigger has sent a notification. So the fast paths, whose statements contain
-such inserts, are for a database on one server.
+Citus runs an INSERT … SELECT inside a statement as a two-phase transaction, and PostgreSQL cannot
+prepare a transaction that has sent a notification. The fast paths contain such inserts, so they are
+only used on a single server.
 """
 
 from typing import Any, cast
@@ -10,27 +10,28 @@ from typing import Any, cast
 import psycopg
 from flask import current_app
 
-HAS_CITUS = "SELECT to_regclass('pg_dist_partition') IS NOT NULL"
+from app.services.database.citus_nodes import has_citus
+
 IS_DISTRIBUTED = "SELECT count(*) > 0 FROM pg_dist_partition WHERE partmethod = 'h'"
 
 
 class Distribution:
-    """Whether the database of this process is distributed. The conversion needs a restart."""
+    """Whether the database is distributed. Read once per process."""
 
     def __init__(self) -> None:
-        self.is_distributed: bool | None = None
+        self._is_distributed: bool | None = None
 
-    def ask(self, db: "psycopg.Connection[Any]") -> bool:
-        """Return whether the tenant tables are distributed. The first call asks the database."""
-        if self.is_distributed is None:
-            self.is_distributed = _is_true(db, HAS_CITUS) and _is_true(db, IS_DISTRIBUTED)
-        return self.is_distributed
+    def read(self, db: "psycopg.Connection[Any]") -> bool:
+        """Return whether the tenant tables are distributed. The first call queries the database."""
+        if self._is_distributed is None:
+            self._is_distributed = has_citus(db) and _has_distributed_tables(db)
+        return self._is_distributed
 
 
 def is_distributed(db: "psycopg.Connection[Any]") -> bool:
     """Return whether the tenant tables are distributed."""
-    return cast(Distribution, current_app.extensions["distribution"]).ask(db)
+    return cast(Distribution, current_app.extensions["distribution"]).read(db)
 
 
-def _is_true(db: "psycopg.Connection[Any]", query: str) -> bool:
-    return db.execute(query, {}).fetchone() == (True,)
+def _has_distributed_tables(db: "psycopg.Connection[Any]") -> bool:
+    return db.execute(IS_DISTRIBUTED).fetchone() == (True,)
