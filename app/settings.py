@@ -48,7 +48,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
         "DATABASE_POOLER": config.database_pooler,
-        # For notifications and migrations, which need a session of their own. Citus workers notify.
+        # For migrations, and for notifications, which Citus workers send too.
         "DIRECT_DATABASE_URL": config.direct_database_url,
         "WORKER_DATABASE_URLS": config.listen_urls[1:],
         "DIRECT_CONNECT_ARGS": _direct_connect_args(),

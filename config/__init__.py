@@ -59,7 +59,7 @@ class Config:
     wechat_ca_file: str | None
     database_pool_size: int
     database_pooler: Literal["transaction"] | None
-    database_listen_url: str | None = field(repr=False)  # several are separated by a space
+    database_listen_url: str | None = field(repr=False)  # several are separated by spaces
     database_replica_url: str | None = field(repr=False)
     database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int | tuple[Network, ...]

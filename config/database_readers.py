@@ -59,7 +59,7 @@ def read_database_pooler(environ: Mapping[str, str]) -> Literal["transaction"] |
 def read_database_listen_url(environ: Mapping[str, str]) -> str | None:
     """Read DATABASE_LISTEN_URL: addresses of the database that bypass the pooler.
 
-    Several are separated by one space in the result. Those after the first are of Citus workers.
+    Return them separated by one space. Those after the first lead to Citus workers.
     """
     text = read_text(environ, "DATABASE_LISTEN_URL")
     if text:

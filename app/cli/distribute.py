@@ -20,10 +20,10 @@ from migrations.distribution import NotDistributable, distribute
 def distribute_database(dry_run: bool, shards: int | None) -> None:
     """Distribute a migrated database with Citus, by tenant. 用 Citus 按租户分布数据库。
 
-    Stop the service before. The conversion is one transaction, and a second run changes nothing. It
-    prints each statement. See docs/operations.md.
+    Stop the service first. The command prints each statement before it runs. The conversion is one
+    transaction, and a second run changes nothing. See docs/operations.md.
 
-    执行前请停止服务。转换在一个事务内完成，重复执行不会再作更改；执行时逐条打印语句。
+    执行前请先停止服务。命令在执行前逐条打印语句。转换在一个事务内完成，重复执行不会再作更改。
     """
     printed = 0
     try:
@@ -33,4 +33,4 @@ def distribute_database(dry_run: bool, shards: int | None) -> None:
     except NotDistributable as refused:
         raise click.ClickException(str(refused)) from None
     if not printed:
-        show("All tables are distributed already. 所有表均已分布。")
+        show("All tables are already distributed. 所有表均已分布。")

@@ -39,7 +39,7 @@ WAS_USED = "was_used"
 def init_app(app: Flask) -> None:
     """Register the pool's event listeners, and the connections that bypass a pooler.
 
-    `app.extensions["direct_addresses"]` opens the connections for notifications, one per node.
+    `app.extensions["direct_addresses"]` has the addresses for notifications, one per database node.
     """
     primary = Primary()
     is_pooled = app.config["DATABASE_POOLER"] is not None
@@ -89,7 +89,7 @@ def _connecting_with(connector: Connector) -> Any:
 
 
 def _direct_addresses(app: Flask, connector: Connector) -> tuple[DirectAddress, ...]:
-    """Return the addresses for notifications. Each worker has a failover of its own."""
+    """Return the addresses for notifications. Each Citus worker has its own failover."""
     options = app.config["DIRECT_CONNECT_ARGS"]
     first = DirectAddress(app.config["DIRECT_DATABASE_URL"], options, connector)
     workers = app.config["WORKER_DATABASE_URLS"]

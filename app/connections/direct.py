@@ -12,7 +12,7 @@ from app.connections.hosts import Connector, hosts_of
 
 @dataclass(frozen=True, slots=True)
 class DirectAddress:
-    """An address of a database node that bypasses the pool, and a pooler."""
+    """Address of a database node. Its connections bypass the pool and a pooler."""
 
     url: str = field(repr=False)
     options: Mapping[str, Any] = field(repr=False)

@@ -23,13 +23,13 @@ def check_nodes(deployment: Deployment) -> Iterator[Finding]:
     elif not unreachable:
         yield ok(
             "citus_nodes_listened",
-            f"DATABASE_LISTEN_URL has all {len(notifying)} Citus workers that can notify.",
+            f"DATABASE_LISTEN_URL names all {len(notifying)} Citus workers that can notify.",
             f"DATABASE_LISTEN_URL 包含全部 {len(notifying)} 个可发送通知的 Citus 工作节点。",
         )
 
 
 def _find_workers() -> tuple[set[Node | None], list[Finding]]:
-    """Return the workers that answer, and a finding for each further address that does not."""
+    """Return the workers, and a finding for each address of a worker that cannot be reached."""
     found, unreachable = set[Node | None](), list[Finding]()
     for address in direct_addresses()[1:]:
         try:
@@ -48,7 +48,7 @@ def _unreachable(address: str, reason: str) -> Finding:
             f"无法连接 DATABASE_LISTEN_URL 中的 Citus 工作节点 {address}，缓存因此关闭：{reason}",
         ),
         (
-            "Start the worker, or correct its address. After its removal from the cluster, remove "
+            "Start the worker, or correct its address. If it was removed from the cluster, remove "
             "the address.",
             "请启动该节点或修正其地址；若已将其移出集群，请删除该地址。",
         ),
@@ -63,7 +63,7 @@ def _unlistened(missing: Iterable[Node], has_unreachable: bool) -> Finding:
         "citus_nodes_unlistened",
         (
             f"DATABASE_LISTEN_URL has no address of the Citus worker {names}{but_en}. The caches "
-            "stay off, so each request asks the database.",
+            "stay off, so each request queries the database.",
             f"DATABASE_LISTEN_URL 缺少 Citus 工作节点 {names} 的地址{but_zh}。"
             "缓存保持关闭，每个请求都会查询数据库。",
         ),

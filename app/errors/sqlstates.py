@@ -4,9 +4,9 @@ import re
 
 import psycopg
 
-# The name of a constraint in a message. All constraints are named by this convention.
+# The name of a constraint in a message. All constraints follow this naming convention.
 CONSTRAINT = re.compile(r"\b(?:ck|fk|pk|uq)_\w+")
-# What Citus appends to a constraint name: the number of the shard.
+# The number of a shard, which Citus appends to constraint names.
 SHARD = re.compile(r"_\d{6,}$")
 # PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
 AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
@@ -20,9 +20,8 @@ def is_at_connection_limit(error: BaseException) -> bool:
 def violated_constraint(error: BaseException | None) -> str | None:
     """Return the name of the constraint that a statement violated, or None for other errors.
 
-    `error` is an exception of psycopg, or one of SQLAlchemy that wraps it. In a distributed
-    database, the name ends with the number of a shard, and an error of another node has it in its
-    message only.
+    `error` is an exception of psycopg, or one of SQLAlchemy that wraps it. With Citus, an error of
+    a worker has the name only in its message, and the number of the shard is removed from it.
     """
     origin = getattr(error, "orig", None) or error
     if not isinstance(origin, psycopg.Error):

@@ -96,7 +96,7 @@ def configure(*, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    # SQLAlchemy reports each change of a pool to the logger of the pool's class.
+    # SQLAlchemy logs each event of a pool with the logger of the pool's class.
     logging.getLogger("app.connections").setLevel(logging.WARNING)
     # The development server logs URLs, and some clients send their codes and tokens in a query.
     logging.getLogger("werkzeug").addFilter(_has_no_query)

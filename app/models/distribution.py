@@ -46,9 +46,6 @@ def is_tenant_table(table: Table) -> bool:
 
 
 def key_within_tenant(table: Table) -> Column[Any]:
-    """Return the column that identifies a row of a tenant, or a row of a table without tenants.
-
-    It is the only column of the primary key beside `tenant_id`.
-    """
+    """Return the primary key column other than `tenant_id`. A table must have exactly one."""
     (key,) = (column for column in table.primary_key if column.name != "tenant_id")
     return key

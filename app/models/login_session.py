@@ -28,7 +28,7 @@ class LoginSession(Model):
         CheckConstraint("(user_id IS NULL) = (refresh_hash IS NULL)", name="refresh_if_bound"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
-        # Of sessions with tokens that do not name their tenant.
+        # For the look-up of tokens that do not name their tenant.
         *(
             Index(None, column, postgresql_where=text(f"NOT names_tenant AND {column} IS NOT NULL"))
             for column in ("token_hash", "refresh_family_hash", "previous_token_hash")

@@ -31,12 +31,12 @@ class SealedColumn:
 
     @property
     def key(self) -> Column[Any]:
-        """The column that identifies a row within its tenant, or in a table without tenants."""
+        """The primary key column other than `tenant_id`."""
         return key_within_tenant(self._table)
 
     @property
     def tenant_id(self) -> Column[UUID] | None:
-        """The tenant's id if the table is distributed by tenant, otherwise None."""
+        """The column of the tenant's id, or None if the table is not distributed by tenant."""
         return self._table.c.tenant_id if is_tenant_table(self._table) else None
 
     @property

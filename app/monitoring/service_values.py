@@ -43,13 +43,13 @@ CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 # Files with more are those of public authorities. An expired one among them does no harm.
 MOST_AUTHORITIES = 20
 BUSIEST_DAYS = timedelta(days=7)
-# The last column says whether the database has Citus. -1 is the estimate of a table that was never
-# analysed.
+# The last column is true if the database has Citus. A table that was never analysed has the
+# estimate -1.
 ESTIMATES = text(
     "SELECT relname, reltuples, EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')"
     " FROM pg_class WHERE oid IN (to_regclass('users'), to_regclass('login_sessions'))"
 )
-# Of a distributed table, the coordinator has no estimate. Each node has those of its shards.
+# The coordinator has no estimate for a distributed table. Each node has estimates for its shards.
 ON_A_NODE = """
 SELECT coalesce(json_object_agg(name, number), '{}')
 FROM (SELECT logicalrelid::text AS name, sum(reltuples) AS number
@@ -61,8 +61,7 @@ ON_ALL_NODES = text(
     " json_each_text(result::json) AS estimates (name, number)"
     " WHERE success AND name = ANY(:names) GROUP BY name"
 )
-# The busiest apps of a tenant.
-BUSIEST = """
+BUSIEST_OF_TENANT = """
 SELECT appid, sum(logged_in + logged_in_by_password) AS logins FROM daily_counts
 WHERE tenant_id = %(tenant_id)s AND day > %(after)s
 GROUP BY appid ORDER BY logins DESC, appid LIMIT %(most)s
@@ -71,23 +70,23 @@ ESTIMATED = {"users": USERS, "login_sessions": SESSIONS}
 
 
 def find_busiest_apps(most: int) -> Mapping[str, str]:
-    """Return the tenants of the apps with the most logins of the last seven days, by appid.
+    """Return the apps with the most logins in the last seven days, the busiest first.
 
-    The values are slugs. The busiest app is the first.
+    The keys are appids, the values are the slugs of their tenants.
     """
     with transaction() as db:
         slugs = dict(db.execute(select(Tenant.id, Tenant.slug)).all())
-        told = {"after": today() - BUSIEST_DAYS, "most": most}
+        values = {"after": today() - BUSIEST_DAYS, "most": most}
         found = [
             (-logins, appid, slugs[tenant_id])
-            for tenant_id, rows in read_per_tenant(db, BUSIEST, slugs, **told)
+            for tenant_id, rows in read_per_tenant(db, BUSIEST_OF_TENANT, slugs, **values)
             for appid, logins in rows
         ]
     return {appid: slug for _, appid, slug in nsmallest(most, found)}
 
 
 def read_values(config: Config, tenants: Mapping[str, str]) -> Sequence[Value]:
-    """Return the values that can be read. `tenants` are those of `find_busiest_apps`."""
+    """Return the values that can be read. `tenants` is the result of `find_busiest_apps`."""
     groups: tuple[Callable[[Config], Iterator[Value]], ...] = (
         *(_certificates, _estimates, _jobs, _signing_key, _replica),
     )
@@ -110,8 +109,8 @@ def _estimates(_config: Config) -> Iterator[Value]:
         found = db.execute(ESTIMATES).all()
         estimates = {table: rows for table, rows, _ in found if rows >= 0}
         if any(has_citus for _, _, has_citus in found):
-            told = {"command": ON_A_NODE, "names": list(ESTIMATED)}
-            estimates |= dict(db.execute(ON_ALL_NODES, told).all())
+            values = {"command": ON_A_NODE, "names": list(ESTIMATED)}
+            estimates |= dict(db.execute(ON_ALL_NODES, values).all())
     for table, rows in estimates.items():
         yield _value(ESTIMATED[table], float(rows))
 

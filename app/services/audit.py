@@ -1,4 +1,4 @@
-"""The audit logs of the tenants and of the platform, in a table each.
+"""The audit logs: one table for the tenants, and one for the platform.
 
 An event is written in the transaction of the change.
 """
@@ -41,7 +41,7 @@ SYSTEM = Actor("system")
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
-    """Add an audit event of a tenant, or of the platform if None, to the caller's transaction.
+    """Add an audit event of a tenant, or of the platform, to the caller's transaction.
 
     `details` are ids, counts, settings and reasons. They contain no secret and nothing that
     identifies a person: no account, name, phone number or search text, not even masked.
@@ -71,10 +71,7 @@ def event_parameters(
 
 
 def log_of(tenant_id: UUID | None) -> tuple[type[EventColumns], ColumnElement[bool]]:
-    """Return the table with the events of a tenant, or of the platform if None.
-
-    The condition selects the events of the tenant. It is true for the platform.
-    """
+    """Return the table and the condition for the events of a tenant, or of the platform if None."""
     if tenant_id is None:
         return PlatformAuditEvent, true()
     return AuditEvent, AuditEvent.tenant_id == tenant_id

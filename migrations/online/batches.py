@@ -31,8 +31,8 @@ def update_in_batches(
 
     Commits what the revision has done so far. An interrupted update starts again, so `where` must
     exclude updated rows. `key` is the primary key, or its column after `tenant_id`. Such a table is
-    changed tenant by tenant. `within` narrows the rows that are read, for
-    example to those of an index. `settings` hold during each batch.
+    changed tenant by tenant. `within` narrows the rows that are read, for example to those of an
+    index. `settings` hold during each batch.
     """
     statement = f"UPDATE {table} SET {assignments} WHERE {{page}} AND ({where})"  # noqa: S608
     return _run(table, statement, key, within, settings or {})
@@ -62,7 +62,7 @@ def copy_in_batches(
 ) -> int:
     """Copy the rows that match `where` to another table, like `update_in_batches`.
 
-    Rows that the other table has already are left out, so the copying can be repeated.
+    Rows that the other table already has are skipped, so the copy can be repeated.
     """
     listed = ", ".join(columns)
     rows = f"SELECT {listed} FROM {source} WHERE {{page}} AND ({where})"  # noqa: S608

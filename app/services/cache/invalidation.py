@@ -68,7 +68,10 @@ class InvalidationLog:
             return was_lost
 
     def require(self, nodes: frozenset[Hashable]) -> None:
-        """Set the nodes that can notify. A new one may have notified before it was listened to."""
+        """Set the nodes that can notify.
+
+        A new node invalidates all values, because its earlier notifications were missed.
+        """
         with self._writing:
             has_grown = not nodes <= self._required
             self._required = nodes
@@ -81,7 +84,7 @@ class InvalidationLog:
         """Invalidate and delete all values after the loss of the connection to a node.
 
         Values must be deleted because no notification will arrive for users who are erased later.
-        A node that cannot notify has no effect.
+        The loss of a node that cannot notify has no effect.
         """
         with self._writing:
             self._complete_until.pop(node, None)
@@ -92,7 +95,7 @@ class InvalidationLog:
             self.forget(EVERYTHING)
 
     def _invalidate(self, moment: float) -> None:
-        """Invalidate all values, and those read before `moment` for good."""
+        """Invalidate all values until the log is fresh, and those read before `moment` forever."""
         self._fresh_until, self._listening_since, self._is_lost = 0.0, moment, True
 
     def note(self, about: Hashable) -> None:

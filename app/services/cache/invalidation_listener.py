@@ -54,7 +54,7 @@ class Listener(Protocol):
 
 
 class Address(Protocol):
-    """An address of `app.connections`, which bypasses the pool and a pooler."""
+    """An address of `app.connections`. Its connections bypass the pool and a pooler."""
 
     def connect(self, *, application_name: str, tcp_user_timeout: int) -> Listener: ...
 
@@ -62,7 +62,7 @@ class Address(Protocol):
 def listen_regularly(app: Flask) -> None:
     """Start the listener threads of a process when it first uses the caches.
 
-    Each node has a thread, so that one that does not respond cannot delay the others.
+    Each node has its own thread, so that a node that does not respond cannot delay the others.
     """
     caches: Caches = app.extensions["caches"]
 

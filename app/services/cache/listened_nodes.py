@@ -1,7 +1,7 @@
 """The database nodes that the listeners of a process are connected to.
 
-PostgreSQL without Citus is one node. Of a Citus cluster, the coordinator and each worker notify,
-and the addresses in DATABASE_LISTEN_URL must lead to all of them.
+PostgreSQL without Citus is one node. In a Citus cluster, the coordinator and each worker notify, so
+DATABASE_LISTEN_URL must have the addresses of all of them.
 """
 
 import time
@@ -14,7 +14,8 @@ from app.services.database.citus_nodes import COORDINATOR, CitusCluster, Node
 
 log = structlog.get_logger()
 
-# Missing addresses are reported after the listeners had this time to connect, and repeatedly.
+# The time for the listeners to connect before missing addresses are reported, and the interval of
+# these reports.
 CONNECTING_SECONDS = 10.0
 REPORT_SECONDS = 60.0
 
@@ -37,29 +38,30 @@ class CoordinatorUnknown(ListenerLost):
 class TransactionUnfinished(ListenerLost):
     """A worker has not finished a transaction that is committed on the coordinator.
 
-    Queries that it answers may return former values of the tables that are on all nodes.
+    Until then, queries may read outdated rows of the reference tables on this worker.
     """
 
 
 class ListenedNodes:
-    """The nodes of the addresses, and which of the cluster's nodes have none.
+    """The node that each address leads to, and the nodes of the cluster without an address.
 
-    The first address is that of DATABASE_URL. Its connection reads which nodes can notify.
+    The first address leads to the database of DATABASE_URL. Its connection reads which nodes can
+    notify.
     """
 
     def __init__(self, changes: InvalidationLog, addresses: int = 1) -> None:
         self.changes = changes
         self._addresses = addresses
         self._connected: dict[int, Hashable] = {}
-        # The last known worker of each address, also while it cannot be reached.
+        # The last known worker of each address, even if it cannot be reached now.
         self._known: dict[int, Node] = {}
         self._began_at = time.monotonic()
         self._reported: tuple[frozenset[Node], float] = (frozenset(), 0.0)
 
     def check(self, number: int, cluster: CitusCluster | None) -> None:
-        """Identify the node of an address by what its connection has read. Raise ListenerLost.
+        """Identify the node that an address leads to. Raise ListenerLost if it is the wrong one.
 
-        `cluster` is None for PostgreSQL without Citus.
+        `cluster` is what the connection has read, or None for PostgreSQL without Citus.
         """
         if number == 0:
             self._check_first(cluster)
@@ -77,7 +79,7 @@ class ListenedNodes:
         self.changes.lose(self._connected.pop(number, None))
 
     def report_loss(self, address: str, error: Exception) -> None:
-        """Log that an address cannot be listened to, if the caches are off for that reason."""
+        """Log that the listener of an address has failed, unless the caches are still on."""
         which = {"address": address} if self._addresses > 1 else {}
         if not self.changes.is_fresh:
             log.warning("caches_off", error=type(error).__name__, **which)
@@ -104,7 +106,7 @@ class ListenedNodes:
         return worker
 
     def _report_missing(self, notifying: frozenset[Node]) -> None:
-        """Log the nodes without an address, when they change and once a minute."""
+        """Log the nodes without an address once a minute, and when they change."""
         moment, missing = time.monotonic(), notifying - frozenset(self._known.values())
         unknown = self._addresses - 1 - len(self._known)
         is_connecting = unknown > 0 and moment < self._began_at + CONNECTING_SECONDS

@@ -13,11 +13,11 @@ from psycopg import Cursor
 COORDINATOR = 0
 # PostgreSQL without Citus has no such table, so a statement that names it would fail.
 HAS_CITUS = "to_regclass('pg_dist_node') IS NOT NULL"
-# Each node has a copy of these tables. A worker that waits for shards counts as soon as a table is
-# distributed. One that gives its shards away counts until it has none.
+# Each node has a copy of these tables. If a table is distributed, a worker can notify while it
+# holds shards or may receive them.
 #
-# A transaction that a node has prepared and not finished has been committed elsewhere, as a rule.
-# This node then still returns the old rows of reference tables, after the coordinator has notified.
+# A transaction that stays prepared on a node is usually committed on the coordinator, which has
+# sent its notifications. The node then returns outdated rows of reference tables.
 READ_CLUSTER = """
 SELECT own.groupid,
     EXISTS (
@@ -46,7 +46,7 @@ class Connection(Protocol):
 
 
 class Node(NamedTuple):
-    """A worker of a Citus cluster, with its address in the cluster, and the database on it."""
+    """A Citus worker: its group, its address in the cluster, and its database."""
 
     group: int
     host: str
@@ -59,21 +59,21 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CitusCluster:
-    """A cluster as one of its nodes knows it."""
+    """The metadata of a cluster on one of its nodes."""
 
     group: int
     has_unfinished_transactions: bool
-    # The primary workers, and whether their tables can send notifications.
+    # The primary workers, and whether they can notify.
     workers: Mapping[Node, bool]
 
     @property
     def notifying(self) -> frozenset[Node]:
-        """Return the workers that can send notifications."""
+        """Return the workers that can notify."""
         return frozenset(node for node, notifies in self.workers.items() if notifies)
 
     @property
     def own_node(self) -> Node | None:
-        """Return the worker that was asked, or None if it is the coordinator."""
+        """Return the worker that has these metadata, or None if it is the coordinator."""
         return next((node for node in self.workers if node.group == self.group), None)
 
 

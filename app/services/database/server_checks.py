@@ -46,7 +46,7 @@ OPTIONS_REFUSED = "unsupported startup parameter"
 
 
 class DirectAddress(Protocol):
-    """An address of `app.connections` that bypasses the pool, and a pooler."""
+    """An address of `app.connections`. Its connections bypass the pool and a pooler."""
 
     def connect(self) -> "psycopg.Connection[Any]": ...
 
@@ -75,7 +75,7 @@ def find_known_cause(error: Exception) -> Failure | None:
 
 
 def check_pooler() -> None:
-    """Check that a pooler is used exactly as configured, and the addresses for notifications.
+    """Check that a pooler is used exactly as configured, and check the addresses for notifications.
 
     Raises DatabasePoolerUndeclared, DatabaseRoleUnfit, DatabaseListenUrlWrong,
     DatabaseListenWorkerWrong, psycopg.Error or SQLAlchemyError.
@@ -148,7 +148,7 @@ def check_listen_url() -> None:
 
 
 def direct_addresses() -> tuple[DirectAddress, ...]:
-    """Return the addresses for notifications: that of the database, and those of Citus workers."""
+    """Return the addresses for notifications: of the database, then of the Citus workers."""
     return cast("tuple[DirectAddress, ...]", current_app.extensions["direct_addresses"])
 
 
@@ -172,8 +172,8 @@ def _is_direct(connection: "psycopg.Connection[Any]") -> bool:
 def _check_workers(addresses: tuple[DirectAddress, ...]) -> None:
     """Raise DatabaseListenWorkerWrong for an address that leads to no worker of the cluster.
 
-    The first address is that of the cluster. A worker that is unavailable is not checked, because
-    the others can serve their tenants. Its listener does not use it before it has checked the same.
+    The first address leads to the coordinator. An unavailable worker is not checked, so that the
+    service can start for the tenants of the others. Its listener checks the same when it connects.
     """
     first, *others = addresses
     if not others:

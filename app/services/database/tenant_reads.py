@@ -19,9 +19,9 @@ from app.services.database.transactions import lift_timeouts, transaction
 # The parameter for the id of the tenant in the SELECT of `select_per_tenant`.
 TENANT_ID = bindparam("tenant_id", None, type_=Uuid)
 
-# The statements of one round trip. Bounds the memory for their results.
+# The number of statements in a round trip. It limits the memory for their results.
 AT_ONCE = 500
-# The tenants of a round trip if each tenant may take long, or if an error is isolated afterwards.
+# The same for statements that may take long, or whose errors are isolated afterwards.
 FEW_AT_ONCE = 50
 
 Row = tuple[Any, ...]
@@ -40,22 +40,22 @@ def read_per_tenant(
     `values` are parameters of the statement, in addition to `tenant_id`. Errors are psycopg's, not
     SQLAlchemy's.
     """
-    told = ((tenant_id, values) for tenant_id in tenants)
-    return read_per_tenant_with(db, statement, told)
+    parameters = ((tenant_id, values) for tenant_id in tenants)
+    return read_per_tenant_with(db, statement, parameters)
 
 
 def read_per_tenant_with(
-    db: Session, statement: str, told: Iterable[tuple[UUID, Mapping[str, object]]]
+    db: Session, statement: str, parameters: Iterable[tuple[UUID, Mapping[str, object]]]
 ) -> Iterator[tuple[UUID, Sequence[Row]]]:
-    """Do the same with other parameters for each tenant."""
+    """Like `read_per_tenant`, with separate parameters for each tenant."""
     driver = cast("psycopg.Connection[Row]", db.connection().connection.driver_connection)
-    remaining = iter(told)
-    while some := list(islice(remaining, AT_ONCE)):
-        parameters = [{**values, "tenant_id": tenant_id} for tenant_id, values in some]
+    remaining = iter(parameters)
+    while batch := list(islice(remaining, AT_ONCE)):
+        rows = [{**values, "tenant_id": tenant_id} for tenant_id, values in batch]
         # psycopg sends the statements as a pipeline, and prepares the first of them.
         with driver.cursor() as cursor:
-            cursor.executemany(statement, parameters, returning=True)
-            for (tenant_id, _), result in zip(some, cursor.results(), strict=True):
+            cursor.executemany(statement, rows, returning=True)
+            for (tenant_id, _), result in zip(batch, cursor.results(), strict=True):
                 yield tenant_id, result.fetchall()
 
 

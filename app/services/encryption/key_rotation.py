@@ -50,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of an encrypted column that belong to a tenant, or all rows without a tenant."""
+    """The rows of an encrypted column in one tenant, or all rows of a table without tenants."""
 
     sealed: SealedColumn
     tenant_id: UUID | None
@@ -65,7 +65,8 @@ def rotate_keys() -> Iterator[int]:
     """Re-encrypt all rows, and yield the number of changed rows after each committed batch.
 
     Rows that cannot be decrypted, because the key is missing or the ciphertext is damaged, are not
-    changed. The first error is raised after the rows of all other tenants and columns are changed.
+    changed. An error does not stop the rotation of other tenants and columns. The first error is
+    raised at the end.
     """
     failures: list[Exception] = []
     for one in sealed_columns():
@@ -81,11 +82,12 @@ def _rotate(one: SealedColumn, failures: list[Exception]) -> Iterator[int]:
     with transaction() as db:
         tenants = read_tenant_ids(db)
     for _ in range(PASSES):
-        missed = []
+        missed: list[UUID | None] = []
         for part in _unfinished(one, tenants):
             try:
-                for changed, others in _rotate_part(part):
-                    missed += [part.tenant_id] if others else []
+                for changed, skipped in _rotate_part(part):
+                    if skipped:
+                        missed.append(part.tenant_id)
                     yield changed
             except Exception as error:
                 failures.append(error)
@@ -97,7 +99,7 @@ def _rotate(one: SealedColumn, failures: list[Exception]) -> Iterator[int]:
 
 
 def _unfinished(one: SealedColumn, tenants: Sequence[UUID]) -> Iterator[Part]:
-    """Yield the tenants with rows of older keys. For a table without tenants, yield all rows."""
+    """Yield a part per tenant with rows under older keys, or one for a table without tenants."""
     if one.tenant_id is None:
         yield Part(one, None)
         return
@@ -107,7 +109,7 @@ def _unfinished(one: SealedColumn, tenants: Sequence[UUID]) -> Iterator[Part]:
 
 
 def _rotate_part(part: Part) -> Iterator[tuple[int, int]]:
-    """Yield, for each batch, the number of changed rows and of rows that were locked."""
+    """Yield the numbers of changed rows and of skipped, locked rows of each batch."""
     for rows in _batches(part):
         fresh = _resealed(part.sealed, rows)
         changed = _write(part, fresh)

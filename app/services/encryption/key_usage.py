@@ -56,7 +56,7 @@ def key_usage(db: Session) -> Sequence[KeyUse]:
 def is_key_used(db: Session, key_id: str) -> bool:
     """Return whether any row needs a key. Reads every row if none does."""
     lift_timeouts(db)
-    return any(_finds(db, key_id))
+    return any(_search(db, key_id))
 
 
 def is_key_used_within(seconds: float, key_id: str) -> bool | None:
@@ -69,7 +69,7 @@ def is_key_used_within(seconds: float, key_id: str) -> bool | None:
         with transaction() as db:
             lift_timeouts(db)
             db.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
-            for is_found in _finds(db, key_id):
+            for is_found in _search(db, key_id):
                 if is_found or time.monotonic() > until:
                     return is_found or None
     except (DBAPIError, psycopg.errors.QueryCanceled) as failed:
@@ -80,8 +80,8 @@ def is_key_used_within(seconds: float, key_id: str) -> bool | None:
     return False
 
 
-def _finds(db: Session, key_id: str) -> Iterator[bool]:
-    """Search one column after another, tenant by tenant. Yield whether each search found a row."""
+def _search(db: Session, key_id: str) -> Iterator[bool]:
+    """Search each column, tenant by tenant. Yield whether each search found a row."""
     tenants = read_tenant_ids(db)
     for column in sealed_columns():
         wanted = select(column.key).where(sealed_with(column, key_id)).limit(1)
@@ -109,7 +109,7 @@ def _usage_of(db: Session, column: SealedColumn, tenants: Sequence[UUID]) -> Seq
 def _counted(
     db: Session, column: SealedColumn, tenants: Sequence[UUID]
 ) -> Iterator[tuple[str | None, int]]:
-    """Yield possible key ids with numbers of rows, separately for each tenant."""
+    """Yield possible key ids and their numbers of rows, separately for each tenant."""
     columns = select(_key_id(column.column), func.count()).where(column.column.is_not(None))
     counting = columns.group_by(text("1"))
     if column.tenant_id is None:

@@ -34,7 +34,7 @@ MOST_CAUSES = 200
 # A check reads few minutes of each cause.
 MOST_CHECKED = 5000
 
-# The number of failures of each cause.
+# The number of failures by cause, with the description of the cause.
 Failures = Mapping[CauseKey, tuple[int, Cause]]
 
 
@@ -106,7 +106,7 @@ def find_failing(since: timedelta, tenant_id: UUID | None = None) -> Sequence[Fa
 def report_failures(db: Session, since: timedelta, tenant_id: UUID | None = None) -> FailureReport:
     """Return the failing apps of a tenant, or of all tenants, in the last `since`, up to a day.
 
-    At most `MOST_CAUSES` causes are examined. Earlier minutes of the day are read, too, to find the
+    At most `MOST_CAUSES` causes are examined. Earlier minutes of the day are also read, to find the
     beginning of runs that began before the period.
     """
     moment = now()
@@ -135,7 +135,7 @@ def _tenants(db: Session, tenant_id: UUID | None) -> Sequence[UUID]:
 
 
 def _read_failures(db: Session, tenants: Sequence[UUID], first: datetime) -> Failures:
-    """Return the failures of logins. Those that fail no login are left out."""
+    """Return the failures since a minute, without causes that fail no login."""
     sums = sum_failures(db, tenants, first)
     causes = ((one, find_cause(one.code, one.errcode)) for one in sums)
     return {one: (sums[one], cause) for one, cause in causes if cause is not None}

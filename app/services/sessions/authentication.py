@@ -20,8 +20,7 @@ from app.services.sessions.session_checks import (
 from app.services.sessions.sessions import LOGIN_LIFETIME
 from app.services.sessions.tokens import tenant_in_token, token_hash
 
-# The joins and the columns of the statements that find a session by the hash of its login token.
-FOUND = """
+SELECT_SESSION = """
 SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
        s.ended_at, s.end_reason, u.status, a.enabled, t.status, t.slug
 FROM login_sessions s
@@ -29,12 +28,12 @@ JOIN wechat_apps a ON a.appid = s.appid
 JOIN tenants t ON t.id = s.tenant_id
 LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 """
-READ = f"""{FOUND}
+READ = f"""{SELECT_SESSION}
 WHERE s.tenant_id = %(tenant_id)s AND s.token_hash = %(token_hash)s
 """
-# Of a token that does not name its tenant. It reads the sessions of all tenants by an index. Such a
+# For tokens that do not name their tenant. Reads the sessions of all tenants by an index. Such a
 # token expires with the refresh token that was issued with it, even if it is in use.
-READ_WITHOUT_TENANT = f"""{FOUND}
+READ_WITHOUT_TENANT = f"""{SELECT_SESSION}
 WHERE s.token_hash = %(token_hash)s AND NOT s.names_tenant
     AND (s.refresh_expires_at IS NULL OR s.refresh_expires_at > %(moment)s)
 """

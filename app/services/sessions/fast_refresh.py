@@ -18,7 +18,7 @@ from app.services.sessions.sessions import (
 )
 from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt
 
-FOUND = """
+SELECT_SESSION = """
 SELECT login_sessions.tenant_id, login_sessions.id, login_sessions.appid,
     login_sessions.user_id, login_sessions.token_hash, login_sessions.refresh_hash,
     users.status, wechat_apps.enabled, tenants.status
@@ -29,9 +29,9 @@ JOIN tenants ON tenants.id = login_sessions.tenant_id
 WHERE refresh_family_hash = %(family_hash)s AND ended_at IS NULL
     AND refresh_expires_at > %(moment)s
 """
-READ_SESSION = f"{FOUND} AND login_sessions.tenant_id = %(tenant_id)s"
-# Of a token that does not name its tenant. It reads the sessions of all tenants by an index.
-READ_WITHOUT_TENANT = f"{FOUND} AND NOT login_sessions.names_tenant"
+READ_SESSION = f"{SELECT_SESSION} AND login_sessions.tenant_id = %(tenant_id)s"
+# For tokens that do not name their tenant. Reads the sessions of all tenants by an index.
+READ_WITHOUT_TENANT = f"{SELECT_SESSION} AND NOT login_sessions.names_tenant"
 
 COLUMNS = (*BOUND_SESSION_COLUMNS, "device", "ip")
 # The hash of the refresh token and the end are checked again, because a concurrent refresh or

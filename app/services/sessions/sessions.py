@@ -200,8 +200,8 @@ def reissue(
     """Bind the caller's session to a user, or unbind it, and return new tokens.
 
     The caller must hold the lock of the user's row. Ends the user's oldest sessions in the app that
-    exceed the session limit. `kept_token` is the login token of a client
-    that accepts no new login token (docs/decisions/0009). Raises SessionReplaced if the caller's
+    exceed the session limit. `kept_token` is the login token of a client that accepts no new login
+    token (docs/decisions/0009). Raises SessionReplaced if the caller's
     token has been replaced: of two simultaneous requests one succeeds and gets the only valid
     tokens. Raises TokenInvalid if the person has been erased.
     """

@@ -1,7 +1,7 @@
 """Random tokens. The database stores only their hashes.
 
 A token names its tenant, so that the look-up of its hash reads the rows of one tenant. The tenant
-in a token proves nothing: the hash is that of the whole token.
+in a token proves nothing, because the hash covers the whole token.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ NAMING_REFRESH_CHARS = 91
 
 
 def _secret(tenant_id: UUID | None = None, length: int = SECRET_BYTES) -> str:
-    """Return a random secret, after the tenant if there is one."""
-    return _after_tenant(tenant_id, token_bytes(length))
+    """Return a random secret that names the tenant, if any."""
+    return _with_tenant(tenant_id, token_bytes(length))
 
 
-def _after_tenant(tenant_id: UUID | None, secret: bytes) -> str:
+def _with_tenant(tenant_id: UUID | None, secret: bytes) -> str:
     return _as_base64url(secret if tenant_id is None else tenant_id.bytes + secret)
 
 
@@ -85,8 +85,8 @@ class RefreshToken:
     """A refresh token: a family, which stays for the life of the session, and a part that rotates.
 
     Both parts are secret and random. A token with a known family and a wrong rotating part is an
-    earlier token, so reuse is detected without storing old hashes. `tenant_id` is None in tokens of
-    scripts, and in tokens that do not name their tenant.
+    earlier token, so reuse is detected without storing old hashes. `tenant_id` is None for
+    operators, and for tokens of users that do not name their tenant.
     """
 
     family: str = field(repr=False)
@@ -133,7 +133,7 @@ class RefreshToken:
         if self.tenant_id is None:
             return f"{REFRESH_PREFIX}{self.family}{self.rotating}"
         parts = _from_base64url(self.family) + _from_base64url(self.rotating)
-        return REFRESH_PREFIX + _after_tenant(self.tenant_id, parts)
+        return REFRESH_PREFIX + _with_tenant(self.tenant_id, parts)
 
     @property
     def family_hash(self) -> bytes:
@@ -190,7 +190,7 @@ class TokenPair:
         rotating = part("rotating")[: ROTATING_BYTES if name_tenant else SECRET_BYTES]
         family = family or _as_base64url(part("family"))
         refresh = RefreshToken(family, _as_base64url(rotating), named)
-        return cls(LOGIN_PREFIX + _after_tenant(named, part("login")), refresh)
+        return cls(LOGIN_PREFIX + _with_tenant(named, part("login")), refresh)
 
     @classmethod
     def derived_again(

@@ -53,9 +53,9 @@ def upsert_social_account(
 def _lock_app(app: AppConfig, identity: WeChatIdentity) -> Select[str | None]:
     """Return a query that locks the app and reads the stored unionid of an identity.
 
-    It has no row if a release of the app has begun. A release moves the accounts of its app, and
-    one added later would collide. If a concurrent login has stored the unionid since, it is taken
-    for new here too.
+    It returns no row if a release of the app has begun. A release moves the accounts of its app,
+    and one added later would collide. If a concurrent login stores the unionid after this query,
+    both logins treat it as new.
     """
     its = and_(
         SocialAccount.tenant_id == app.tenant_id,
