@@ -1,7 +1,7 @@
 """Rows of many people, built by PostgreSQL in one statement. They cannot log in.
 
-They have the shares, sizes and distribution of real rows, but random tokens and openids, and texts
-that only look encrypted. The people who send requests are written by `written_rows`.
+They have the sizes and distribution of real rows, but random tokens and openids, and texts that
+only look encrypted. The people who send requests are written by `written_rows`.
 """
 
 from dataclasses import dataclass

@@ -14,11 +14,12 @@ CPU_TIMES = (
 )
 DAY = 86_400
 PAGE_BYTES = 8_192
-HEARTBEAT_CONNECTIONS = 1  # of each worker, for notifications
+LISTENING_CONNECTIONS = 1  # of each worker, for notifications
 
-# The measured operation whose cost each part of a load has. Each check of the test writes the last
-# use of a session, which a session does at most once a minute. Reads of a refresh with cold caches
-# are not measured, but about those of a login. A login of a new user reads little.
+# The measured operation that has the cost of each part of a load. In the measurement, each check
+# writes the last use of its session. A client causes this write at most once a minute. A refresh
+# with cold caches is not measured. It reads about as much as a login. A login of a new user reads
+# little.
 DATABASE_COST = {
     "last_use": "check",
     **{name: name for name in OPERATIONS if name != "check"},
@@ -117,10 +118,10 @@ def load_of(users: float, use: Numbers) -> Load:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a number of users needs in all.
+    """What a number of users needs in total.
 
-    `deployments` have users and databases of their own. With a single one, each worker would spend
-    `notified_share` of its time on notifications.
+    Each of the `deployments` has its own users and databases. With a single one, each worker would
+    spend `notified_share` of its time on notifications.
     """
 
     load: Load
@@ -146,7 +147,7 @@ class Capacity:
     def shares(self, server: Numbers, use: Numbers) -> dict[str, float]:
         """Return the share of each resource that a single database server would need.
 
-        The last one is the time of each worker, of the part that notifications may take.
+        The last one is the share of the time that each worker may spend on notifications.
         """
         return {
             "cores": self.cores / server["cores"],
@@ -159,7 +160,7 @@ class Capacity:
         }
 
     def nodes(self, server: Numbers, use: Numbers) -> int:
-        """Return the number of database servers that have enough of what only servers provide."""
+        """Return the number of database servers that have enough of the resources in OF_SERVERS."""
         shares = self.shares(server, use)
         nodes = math.ceil(max(shares[name] for name in OF_SERVERS))
         while self.reads(nodes * server["memory_gb"]) > nodes * server["reads"]:
@@ -181,7 +182,7 @@ def capacity_of(users: float, of: Measured, use: Numbers) -> Capacity:
     disk, often_read = space_of(users, sessions, of, use)
     wal_per_day, wal_per_second = wal_of(load, often_read * 1e9 / PAGE_BYTES, of, use)
     cores = of_peak(load, of, "database_ms", DATABASE_COST) / 1000 / busy
-    pooled = workers * HEARTBEAT_CONNECTIONS + math.ceil(cores) * use["pooled_per_core"]
+    pooled = workers * LISTENING_CONNECTIONS + math.ceil(cores) * use["pooled_per_core"]
     return Capacity(
         load=load,
         deployments=deployments,
@@ -195,7 +196,7 @@ def capacity_of(users: float, of: Measured, use: Numbers) -> Capacity:
         wal_gb_per_day=wal_per_day / 1e9,
         wal_mb_per_second=wal_per_second / 1e6,
         notifying_commits=notifying,
-        direct_connections=workers * (use["pool_size"] + HEARTBEAT_CONNECTIONS),
+        direct_connections=workers * (use["pool_size"] + LISTENING_CONNECTIONS),
         pooled_connections=pooled,
         retention_hours=users / 1e6 * of["retention_seconds"] / 3600,
     )

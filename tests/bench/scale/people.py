@@ -11,7 +11,7 @@ ALL = WARM + COLD * COLD_RUNS
 
 @dataclass(frozen=True)
 class Groups:
-    """Users who send requests again and again, and those of each run with cold caches."""
+    """Users who send repeated requests, and the users of each run with cold caches."""
 
     warm: Sequence[Person]
     cold: Sequence[Sequence[Person]]

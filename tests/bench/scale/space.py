@@ -40,7 +40,7 @@ class Space:
 
     @property
     def bytes_of_users(self) -> int:
-        """Return the bytes that a database has per user apart from sessions and codes."""
+        """Return the bytes of all tables except sessions and codes."""
         return sum(
             space.table_bytes + space.index_bytes
             for name, space in self.tables.items()

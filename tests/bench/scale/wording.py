@@ -75,7 +75,7 @@ RESOURCES = {
     "wal": ("WAL per second", "每秒 WAL"),
     "notifications": ("commits with notifications", "带通知的提交"),
     "connections": ("connections without PgBouncer", "连接数（不用 PgBouncer）"),
-    "listeners": ("time of the workers for notifications", "worker处理通知的时间"),
+    "listeners": ("time of the workers for notifications", "worker 处理通知的时间"),
 }
 WORDS = {
     "measurement": ("measurement", "实测项目"),
@@ -88,7 +88,7 @@ WORDS = {
     "service_gb": ("service: memory, GB", "服务：内存（GB）"),
     "notified": (
         "service: time of each worker for notifications, in one deployment",
-        "服务：只有一套部署时，每个 worker处理通知的时间占比",
+        "服务：只有一套部署时，每个 worker 处理通知的时间占比",
     ),
     "cores": ("PostgreSQL: cores", "PostgreSQL：核数"),
     "often_read": ("PostgreSQL: GB that are read often", "PostgreSQL：经常读取的数据（GB）"),
