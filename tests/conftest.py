@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Skip a test with Citus if its own SQL statements do not name a tenant."""
+    """Skip a test if Citus refuses an SQL statement that the test itself sends."""
     report = yield
     if CITUS_URL and call.excinfo and is_own_statement_refused(call.excinfo.value):
         report.outcome = "skipped"
@@ -219,14 +219,14 @@ def documented_errors(app: Flask) -> DocumentedErrors:
 
 @pytest.fixture(scope="session")
 def watched_statements() -> Iterator[ServiceStatements]:
-    """The statements of the service that are not limited to one tenant."""
+    """Collects the statements of the service that are not limited to one tenant."""
     with service_statements() as statements:
         yield statements
 
 
 @pytest.fixture(autouse=True)
 def statements_are_of_one_tenant(watched_statements: ServiceStatements) -> Iterator[None]:
-    """Fail a test if the service sends a statement to the rows of several tenants."""
+    """Fail a test if the service sends a statement that is not limited to one tenant."""
     yield
     assert watched_statements.take_unlimited() == []
 
@@ -276,7 +276,7 @@ def committed(app: Flask, restoring_statements: list[str]) -> Iterator[None]:
     yield
     with app.app_context(), db.engine.begin() as connection:
         connection.execution_options(no_parameters=True)
-        # In one round trip, which Citus does not support.
+        # Without Citus, all statements take one round trip.
         together = restoring_statements if CITUS_URL else ["; ".join(restoring_statements)]
         for statement in together:
             connection.exec_driver_sql(statement)

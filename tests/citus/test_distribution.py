@@ -14,7 +14,7 @@ from tests.citus.conftest import CitusDatabase, new_database
 from tests.fixtures.personas import add_tenants_and_apps, enter_user
 
 KINDS = "SELECT table_name::text, citus_table_type FROM citus_tables"
-# Without those of the shards on the coordinator, whose names end with a number.
+# Excludes those of shards on the coordinator, whose names end with a number.
 FOREIGN_KEYS = (
     "SELECT conname FROM pg_constraint WHERE contype = 'f' AND convalidated"
     r" AND conname !~ '_\d{6,}$' ORDER BY conname"

@@ -115,7 +115,7 @@ def test_missing_file_folder_and_pipe_are_refused(tmp_path: Path) -> None:
 
 
 def test_file_whose_content_cannot_be_read_is_refused() -> None:
-    """Linux lets no one read the first page of a process, not even root."""
+    """Reading the beginning of /proc/self/mem fails, even for root."""
     reason = r"WXPASS_PEPPER_FILE: cannot read .*Input/output error"
     with pytest.raises(ConfigError, match=reason):
         read_secret_files({"WXPASS_PEPPER_FILE": "/proc/self/mem"})

@@ -158,7 +158,7 @@ def test_rows_under_old_keys_and_missing_keys_are_reported(
     assert "pepper_wrong" in examine_new(pepper=b"q" * 40)
 
 
-def test_search_for_old_keys_may_be_too_long_for_the_doctor(
+def test_search_for_old_keys_that_takes_too_long_is_reported(
     examine_new: Examine, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schema, "is_key_used_within", lambda *_: None)

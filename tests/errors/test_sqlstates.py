@@ -12,7 +12,7 @@ from app.extensions import db
 
 
 class OfWorker:
-    """The facts of an error that another node has reported: a message only."""
+    """The diagnostics of an error from another node, which have only a message."""
 
     constraint_name = None
 
@@ -50,7 +50,7 @@ def test_violated_constraint_of_another_node_is_found_in_the_message(
     assert violated_constraint(error) == name
 
 
-def test_violated_constraint_of_one_server_has_its_own_name(app: Flask) -> None:
+def test_violated_constraint_of_a_single_server_is_named_in_the_diagnostics(app: Flask) -> None:
     with app.app_context(), pytest.raises(DBAPIError) as caught:
         db.session.execute(
             text("INSERT INTO tenants (id, slug, name) SELECT id, slug, name FROM tenants")

@@ -21,8 +21,8 @@ JOIN pg_attribute ON attrelid = conrelid AND attnum = number
 WHERE contype = 'f' AND conrelid = to_regclass(:table) GROUP BY conname
 """
 # Citus appends an underscore and a number of up to eight digits to the names of constraints.
-LONGEST_RECOGNISED = 63 - 9
-RECOGNISED = (
+LONGEST_NAME = 63 - 9
+RECOGNISED_NAMES = (
     "pk_code_exchanges",
     "uq_users_tenant_id_account",
     "uq_phones_tenant_id_number_index",
@@ -50,9 +50,9 @@ def test_every_table_with_a_required_tenant_is_distributed_or_copied_to_each_nod
     assert {*TENANT_TABLES} == required - {*REFERENCE_TABLES}
 
 
-@pytest.mark.parametrize("name", RECOGNISED)
+@pytest.mark.parametrize("name", RECOGNISED_NAMES)
 def test_recognised_constraint_names_leave_room_for_the_number_of_a_shard(name: str) -> None:
-    assert len(name) <= LONGEST_RECOGNISED
+    assert len(name) <= LONGEST_NAME
 
 
 @pytest.mark.parametrize("table", ["idempotent_requests", "password_tries"])

@@ -55,13 +55,13 @@ def test_statements_may_contain_lists_and_other_parameters(client: Client, alice
 
 
 def failing_for(tenant_id: UUID) -> Select[str]:
-    """Return a statement that fails for one tenant and finds rows of any other with apps."""
+    """Return a statement that fails for one tenant and finds the apps of any other."""
     number = cast(case((tenant_id == TENANT_ID, "x"), else_="1"), Integer)
     return select(WeChatApp.appid).where(WeChatApp.tenant_id == TENANT_ID, number == 1)
 
 
 @pytest.mark.usefixtures("context")
-def test_error_of_one_tenant_selects_the_tenants_of_the_same_round_trip(
+def test_after_an_error_all_tenants_of_the_same_round_trip_are_returned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tenant_reads, "FEW_AT_ONCE", 2)

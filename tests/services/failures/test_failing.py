@@ -222,7 +222,7 @@ def reads_of(app: Flask) -> Counter[str]:
 def test_number_of_statements_does_not_grow_with_the_failing_apps_of_a_tenant(
     app: Flask, minutes: Minutes, apps: int
 ) -> None:
-    """A sum for each of two tenants, and the minutes of the tenant that fails."""
+    """Each of two tenants is summed up, and the minutes of the failing tenant are read."""
     for one in (ACME_SHOP, ACME_CLUB)[:apps]:
         minutes.fail("wechat_app_misconfigured", 1, 2, app=one, errcode=40125)
     assert reads_of(app) == {

@@ -223,7 +223,7 @@ def test_token_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
     )
 
 
-def test_number_of_failed_sign_in_platform_audit_events_is_limited_during_an_attack(
+def test_number_of_audit_events_of_failed_sign_ins_is_limited_during_an_attack(
     app: Flask,
     ann_id: Any,
     rows: Reader,

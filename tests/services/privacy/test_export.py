@@ -37,7 +37,7 @@ PARTS = {
         {
             *("token_hash", "previous_token_hash", "refresh_family_hash", "refresh_hash"),
             *("previous_refresh_hash", "refresh_salt", "verified_number_index"),
-            # Says how the tokens are written.
+            # The form of the tokens, which are not exported either.
             "names_tenant",
         },
     ),
