@@ -15,6 +15,9 @@ TOOL_PINS := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
+# The folders of tests that need no database server of their own.
+TESTED_WITH_CITUS := $(addprefix tests/,citus services api admin dialects cli doctor errors metrics monitoring website test_identity_fast_path.py)
+
 help: ## List these commands / 列出所有命令
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
 
@@ -37,9 +40,15 @@ test: $(VENV)/.installed-dev ## Run the tests, without the slow ones / 运行测
 test-slow: $(VENV)/.installed-dev ## Run the slow tests: processes, migrations, many rows / 运行慢测试：进程、迁移、大量数据
 	@exec $(BIN)/python -m pytest -m slow
 
+test-citus: export CITUS_URL := $(CITUS_URL)
 test-citus: $(VENV)/.installed-dev ## Run the tests on a database that is distributed with Citus: make test-citus CITUS_URL=postgresql://…; it is emptied / 在 Citus 分布式数据库上运行测试，该数据库会被清空
-	@exec env CITUS_URL="$(or $(CITUS_URL),$(error CITUS_URL is not set: the address of an empty database on the coordinator / 未设置 CITUS_URL：协调节点上空数据库的地址))" \
-	  $(BIN)/python -m pytest -n 0 $(or $(ARGS),-m "not slow" tests/citus tests/services tests/api tests/admin tests/dialects tests/cli tests/properties/test_interleavings.py)
+	@: "$(or $(CITUS_URL),$(error CITUS_URL is not set: the address of an empty database on the coordinator / 未设置 CITUS_URL：协调节点上空数据库的地址))"
+ifdef ARGS
+	@$(BIN)/python -m pytest -n 0 $(ARGS)
+else
+	@$(BIN)/python -m pytest -n 0 -m "not slow" $(TESTED_WITH_CITUS)
+	@$(BIN)/python -m pytest -n 0 tests/properties/test_interleavings.py
+endif
 
 test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new seed: make test-repeat N=20 / 每次使用新的随机种子，重复运行测试 N 次
 	@exec $(BIN)/python -m tests.repeat --times "$(or $(N),20)" $(if $(SEED),--seed "$(SEED)") -- $(ARGS)

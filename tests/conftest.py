@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -45,7 +45,6 @@ from tests.fixtures.personas import (
 from tests.fixtures.servers.citus import (
     CITUS_URL,
     citus_database,
-    is_own_statement_refused,
     remove_undistributed,
 )
 from tests.fixtures.tables import statements_that_restore
@@ -86,19 +85,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         Random(seed).shuffle(files)
         items.sort(key=lambda item: files.index(item.path))
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Skip a test if Citus refuses an SQL statement that the test itself sends."""
-    report = yield
-    if CITUS_URL and call.excinfo and is_own_statement_refused(call.excinfo.value):
-        report.outcome = "skipped"
-        reason = "Citus refuses an SQL statement of the test itself"
-        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {reason}")
-    return report
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -59,7 +59,8 @@ class LoginSession(Model):
     social_account_id: Mapped[UUID | None]
     user_id: Mapped[UUID | None]
 
-    # False if the session was opened with tokens that do not name their tenant.
+    # False if a token of the session may not name its tenant: the current pair, the pair before, or
+    # one that release 0.3.0 has issued. True after a refresh with a token that names the tenant.
     names_tenant: Mapped[bool] = mapped_column(server_default="false")
     token_hash: Mapped[bytes]
     # The hash of the replaced token, which is rejected with SessionReplaced.

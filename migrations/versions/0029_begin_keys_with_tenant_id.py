@@ -1,9 +1,9 @@
 """Begin every key of a tenant table with `tenant_id`, and drop the keys that this replaces.
 
 Release 0.3.0 uses the new keys already. Sessions with tokens that do not name their tenant are
-found by partial indexes, which shrink as these sessions end. `count_active_sessions` is dropped,
-because logins do not call it any more. `tell_of_change` sends one notification about a change that
-several nodes of a distributed database store.
+found by partial indexes. A session leaves them with its second refresh, or when retention deletes
+it. `count_active_sessions` is dropped, because logins do not call it any more. `tell_of_change`
+sends one notification about a change that several nodes of a distributed database store.
 """
 
 from alembic import op

@@ -18,7 +18,7 @@ from app.services.sessions.session_checks import (
     refuse_ended,
 )
 from app.services.sessions.sessions import LOGIN_LIFETIME
-from app.services.sessions.tokens import tenant_in_token, token_hash
+from app.services.sessions.tokens import is_login_token, tenant_in_token, token_hash
 
 SELECT_SESSION = """
 SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
@@ -33,9 +33,9 @@ WHERE s.tenant_id = %(tenant_id)s AND s.token_hash = %(token_hash)s
 """
 # For tokens that do not name their tenant. Reads the sessions of all tenants by an index. Such a
 # token expires with the refresh token that was issued with it, even if it is in use.
-READ_WITHOUT_TENANT = f"""{SELECT_SESSION}
+EARLIEST_EXPIRY = "least(s.expires_at, s.refresh_expires_at)"
+READ_WITHOUT_TENANT = f"""{SELECT_SESSION.replace("s.expires_at", EARLIEST_EXPIRY)}
 WHERE s.token_hash = %(token_hash)s AND NOT s.names_tenant
-    AND (s.refresh_expires_at IS NULL OR s.refresh_expires_at > %(moment)s)
 """
 NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()
 LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
@@ -145,8 +145,10 @@ def _life(found: Found, asked_at: float) -> Life:
 
 
 def _read(token: str) -> Found | None:
+    if not is_login_token(token):
+        return None
     tenant_id = tenant_in_token(token)
-    values = {"token_hash": token_hash(token), "tenant_id": tenant_id, "moment": now()}
+    values = {"token_hash": token_hash(token), "tenant_id": tenant_id}
     statement = READ_WITHOUT_TENANT if tenant_id is None else READ
     with autocommit() as db:
         row = db.execute(statement, values).fetchone()

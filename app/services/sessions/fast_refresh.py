@@ -37,7 +37,8 @@ COLUMNS = (*BOUND_SESSION_COLUMNS, "device", "ip")
 # The hash of the refresh token and the end are checked again, because a concurrent refresh or
 # logout may have committed since the read.
 ROTATE = f"""
-UPDATE login_sessions SET {", ".join(f"{name} = %({name})s" for name in COLUMNS)}
+UPDATE login_sessions SET {", ".join(f"{name} = %({name})s" for name in COLUMNS)},
+    names_tenant = names_tenant OR %(names_tenant)s
 WHERE tenant_id = %(tenant_id)s AND id = %(session_id)s AND user_id = %(user_id)s
     AND refresh_hash = %(old_refresh_hash)s AND ended_at IS NULL
 RETURNING id
@@ -73,6 +74,7 @@ def try_fast_refresh(shown: RefreshToken, device: Device, appid: str | None) -> 
             "refreshed_at": moment,
             "device": device.name,
             "ip": device.ip,
+            "names_tenant": shown.tenant_id is not None,
             "tenant_id": tenant_id,
             "session_id": session_id,
             "old_refresh_hash": refresh_hash,

@@ -24,7 +24,7 @@ from app.services.sessions.session_checks import (
     refuse_ended,
 )
 from app.services.sessions.sessions import Tokens, end_sessions_statement, issue_tokens, tokens_of
-from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt
+from app.services.sessions.tokens import RefreshToken, TokenPair, is_login_token, new_salt
 
 # A client may repeat a refresh for this time if it did not receive the response. The time is enough
 # for a timeout of the client and a new connection.
@@ -68,6 +68,7 @@ def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Token
     session.previous_refresh_hash = shown.rotating_hash
     session.refresh_salt, session.refreshed_at = salt, now()
     session.device, session.ip = device.name, device.ip
+    session.names_tenant = session.names_tenant or shown.tenant_id is not None
     return tokens
 
 
@@ -107,8 +108,7 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
-        by_login_token = select(LoginSession).where(*session_of_login_token(token or ""))
-        ended = {*db.scalars(by_login_token)}
+        ended = _find_session(db, token) if token and is_login_token(token) else set()
         session = _lock_session(db, shown) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
             ended.add(session)
@@ -119,6 +119,10 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
         for one in ended:
             its = (LoginSession.tenant_id == one.tenant_id, LoginSession.id == one.id)
             db.execute(end_sessions_statement("logged_out", *its))
+
+
+def _find_session(db: Session, token: str) -> set[LoginSession]:
+    return {*db.scalars(select(LoginSession).where(*session_of_login_token(token)))}
 
 
 def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:

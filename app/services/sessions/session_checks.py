@@ -20,6 +20,7 @@ from app.models import LoginSession
 from app.services.apps.apps import refuse_disabled_app
 from app.services.principals import Principal
 from app.services.sessions.queries import session_of_replaced_token
+from app.services.sessions.tokens import is_login_token
 
 # A login within this time proves that the person is present and has the credentials.
 JUST_NOW = timedelta(minutes=10)
@@ -33,6 +34,8 @@ def explain_unknown_token(db: Session, token: str) -> Failure:
 
     Raises SessionEnded or SessionRevoked if the session of a replaced token has ended.
     """
+    if not is_login_token(token):
+        return TokenInvalid()
     session = db.scalar(select(LoginSession).where(*session_of_replaced_token(token)))
     if session is None:
         return TokenInvalid()

@@ -22,7 +22,7 @@ from app.services.principals import Device, Principal
 from app.services.sessions.active import active_sessions_of
 from app.services.sessions.queries import session_of
 from app.services.sessions.session_checks import refuse_ended
-from app.services.sessions.tokens import TokenPair, token_hash
+from app.services.sessions.tokens import TokenPair, tenant_in_token, token_hash
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -116,11 +116,15 @@ def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
 def _new_values(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
     """Return the changed columns of a session that gets new tokens, bound to a user or to none."""
     is_bound = user_id is not None
-    return {
+    values = {
         **_token_columns(pair, is_bound=is_bound, moment=now()),
         **_reset_columns(session.token_hash, user_id),
         "was_bound": session.was_bound or is_bound,
     }
+    if is_bound and session.refresh_expires_at and tenant_in_token(pair.login) is None:
+        # A kept login token that does not name its tenant is valid for at most 30 days.
+        values["refresh_expires_at"] = session.refresh_expires_at
+    return values
 
 
 # The columns that `bound_session_row` returns.
@@ -201,9 +205,9 @@ def reissue(
 
     The caller must hold the lock of the user's row. Ends the user's oldest sessions in the app that
     exceed the session limit. `kept_token` is the login token of a client that accepts no new login
-    token (docs/decisions/0009). Raises SessionReplaced if the caller's
-    token has been replaced: of two simultaneous requests one succeeds and gets the only valid
-    tokens. Raises TokenInvalid if the person has been erased.
+    token (docs/decisions/0009). Raises SessionReplaced if the caller's token has been replaced: of
+    two simultaneous requests one succeeds and gets the only valid tokens. Raises TokenInvalid if
+    the person has been erased.
     """
     its = (LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id)
     row = db.execute(

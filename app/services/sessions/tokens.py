@@ -1,12 +1,14 @@
 """Random tokens. The database stores only their hashes.
 
 A token names its tenant, so that the look-up of its hash reads the rows of one tenant. The tenant
-in a token proves nothing, because the hash covers the whole token.
+in a token proves nothing: the hash of a login token covers all of it, and the hashes of a refresh
+token are looked up in that tenant only.
 """
 
 import hashlib
 import hmac
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,10 @@ ROTATING_BYTES = 20
 SECRET_CHARS = 43
 NAMING_SECRET_CHARS = 64
 NAMING_REFRESH_CHARS = 91
+LOGIN_TOKEN = re.compile(
+    rf"{LOGIN_PREFIX}[\w-]{{{SECRET_CHARS}}}(?:[\w-]{{{NAMING_SECRET_CHARS - SECRET_CHARS}}})?",
+    re.ASCII,
+)
 
 
 def _secret(tenant_id: UUID | None = None, length: int = SECRET_BYTES) -> str:
@@ -43,6 +49,11 @@ def _as_base64url(secret: bytes) -> str:
 def _from_base64url(text: str) -> bytes:
     """Decode base64url without padding. Raise ValueError."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def is_login_token(text: str) -> bool:
+    """Return whether a text has the form of a login token. No other text needs a look-up."""
+    return LOGIN_TOKEN.fullmatch(text) is not None
 
 
 def tenant_in_token(token: str) -> UUID | None:
@@ -127,7 +138,9 @@ class RefreshToken:
         )
         if len(rotating) != ROTATING_BYTES:
             return None
-        return cls(_as_base64url(family), _as_base64url(rotating), UUID(bytes=tenant))
+        token = cls(_as_base64url(family), _as_base64url(rotating), UUID(bytes=tenant))
+        # The last character has unused bits, so that several texts decode to the same bytes.
+        return token if str(token) == f"{REFRESH_PREFIX}{body}" else None
 
     def __str__(self) -> str:
         if self.tenant_id is None:

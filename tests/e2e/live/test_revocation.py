@@ -24,7 +24,7 @@ from app.services.audit import OPERATOR
 from config import Config
 from config.development.postgres_commands import start, stop
 from tests.e2e.live.conftest import Database
-from tests.fixtures.many_sessions import copy_session
+from tests.fixtures.many_sessions import copied_token, copy_session
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
 from tests.fixtures.servers.gunicorn import INVALIDATION_SECONDS, Service, Worker, serving, stopped
 from tests.fixtures.waiting import until
@@ -150,7 +150,7 @@ def test_ten_thousand_sessions_ended_by_one_statement_end_in_every_worker(
     alice, bob = people(wechat, 2)
     token, others = client.bind(alice)["token"], client.bind(bob)["token"]
     copy_session(Reader(live_app), token, 10_000, "many")
-    ended = [token, *(f"many{number}" for number in range(1, 10_001, 250))]
+    ended = [token, *(copied_token(number, "many") for number in range(1, 10_001, 250))]
     workers = service.workers(2)
     for worker in workers:
         until(lambda worker=worker: has_cached(database, worker, others))

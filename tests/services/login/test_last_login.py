@@ -116,7 +116,8 @@ def checkbind_password(client: Client, alice: Person) -> Step:
 
 CLEAR_LAST_LOGIN = "UPDATE users SET last_login_at = NULL, last_login_ip = NULL"
 USERS_WITH_LAST_LOGIN = (
-    "SELECT users.id FROM users JOIN login_sessions AS its ON its.user_id = users.id"
+    "SELECT users.id FROM users JOIN login_sessions AS its"
+    " ON its.tenant_id = users.tenant_id AND its.user_id = users.id"
     " WHERE last_login_at > now() - interval '1 minute' AND last_login_ip = '127.0.0.1'"
     " AND its.ended_at IS NULL AND status = 'active'"
 )

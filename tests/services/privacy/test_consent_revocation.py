@@ -42,7 +42,8 @@ class KnownUser:
         self.token, self.openid = self.login["token"], self.login["openid"]
         self.user = UUID(self.login["user"]["id"])
         ((self.identity, self.phone),) = rows(
-            "SELECT s.id, p.id FROM social_accounts s JOIN phones p ON p.user_id = s.user_id"
+            "SELECT s.id, p.id FROM social_accounts s"
+            " JOIN phones p ON p.tenant_id = s.tenant_id AND p.user_id = s.user_id"
             " WHERE s.appid = :appid AND s.openid = :openid",
             appid=app.appid,
             openid=self.openid,

@@ -130,7 +130,8 @@ def test_write_of_uses_skips_locked_sessions(
     url = rows.app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with psycopg.connect(url) as other:
         held = digest_of(tokens[0])
-        other.execute("SELECT FROM login_sessions WHERE token_hash = %s FOR UPDATE", [held])
+        lock = "SELECT FROM login_sessions WHERE tenant_id = %s AND token_hash = %s FOR UPDATE"
+        other.execute(lock, [acme, held])
         for token in tokens:
             uses.note(acme, digest_of(token))
         uses.write()

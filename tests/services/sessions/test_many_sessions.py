@@ -15,7 +15,7 @@ from app.services.apps.apps import change_app
 from app.services.privacy import export
 from app.services.sessions.queries import sessions_of_user
 from app.services.sessions.sessions import end_sessions_statement
-from tests.fixtures.many_sessions import copy_session
+from tests.fixtures.many_sessions import copied_token, copy_session
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, failure
 
 pytestmark = pytest.mark.slow
@@ -127,7 +127,7 @@ def test_ten_thousand_sessions_are_ended_by_one_statement(
     details = rows("SELECT details FROM audit_events WHERE action LIKE 'sessions.%'")
     assert details == [({"ended": str(MANY + 1 - left)},)]
     assert client.me(token).status_code == (200 if left else 401)
-    assert failure(client.me("copy1")) == (401, "session_revoked")
+    assert failure(client.me(copied_token(1))) == (401, "session_revoked")
 
 
 def test_statement_that_ends_the_sessions_of_a_user_uses_indexes(

@@ -16,7 +16,8 @@ from app.extensions import db
 from app.services.apps.apps import change_app
 from app.services.login import login
 from app.services.login.fast_statements import READ_STATE, with_session_limit
-from tests.fixtures.many_sessions import copy_session
+from app.services.sessions.tokens import token_hash
+from tests.fixtures.many_sessions import copied_token, copy_session
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_CLUB,
@@ -59,10 +60,12 @@ def test_default_session_limit_is_fifty_and_the_oldest_session_ends(
     assert rows.count("login_sessions", ACTIVE) == 50
     assert client.log_in(alice)["bound"]
     assert rows.count("login_sessions", ACTIVE) == 50
-    ended = "SELECT end_reason, token_hash = sha256('copy49'::bytea) FROM login_sessions"
-    assert rows(f"{ended} WHERE ended_at IS NOT NULL") == [("session_limit", True)]
+    ended = "SELECT end_reason, token_hash = :oldest FROM login_sessions"
+    oldest = copied_token(49)
+    found = rows(f"{ended} WHERE ended_at IS NOT NULL", oldest=token_hash(oldest))
+    assert found == [("session_limit", True)]
     assert client.me(token).status_code == 200
-    assert failure(client.me("copy49")) == (401, "session_revoked")
+    assert failure(client.me(oldest)) == (401, "session_revoked")
 
 
 def test_app_without_a_session_limit_keeps_every_session(
@@ -118,7 +121,12 @@ def test_session_limit_does_not_count_ended_expired_or_other_apps_sessions(
     copy_session(rows, token, 5, "expired", days=31)
     forbid_general_path(monkeypatch)
     client.log_in(alice)
-    assert [client.me(one).status_code for one in (token, club, "club5")] == [200, 200, 200]
+    kept = (token, club, copied_token(5, "club"))
+    assert [client.me(one).status_code for one in kept] == [
+        200,
+        200,
+        200,
+    ]
 
 
 def test_next_login_after_the_session_limit_is_lowered_ends_excess_sessions(
@@ -136,10 +144,7 @@ def test_next_login_after_the_session_limit_is_lowered_ends_excess_sessions(
     assert rows.count("login_sessions", ACTIVE) == 5
     newest = "SELECT token_hash FROM login_sessions WHERE ended_at IS NULL"
     kept = {bytes(one) for (one,) in rows(newest)}
-    copies = {
-        bytes(one)
-        for (one,) in rows("SELECT sha256(('copy' || n)::bytea) FROM generate_series(1, 3) AS n")
-    }
+    copies = {token_hash(copied_token(number)) for number in (1, 2, 3)}
     assert copies < kept
 
 
@@ -248,7 +253,7 @@ def test_login_counts_a_session_that_was_committed_while_it_waited_for_a_lock(
         other.commit()
     assert answering.result().json["bound"] is True
     assert rows.count("login_sessions", ACTIVE) == 2
-    assert failure(client.me("copy1")) == (401, "session_revoked"), "it is the oldest"
+    assert failure(client.me(copied_token(1))) == (401, "session_revoked"), "it is the oldest"
 
 
 def test_fast_path_reads_no_more_active_sessions_than_the_session_limit(

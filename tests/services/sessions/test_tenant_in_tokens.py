@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from string import ascii_lowercase, ascii_uppercase, digits
 from uuid import UUID
 
 import pytest
@@ -9,8 +10,11 @@ from flask import Flask
 
 from app.errors import InvitationInvalid
 from app.services import audit
+from app.services.database.transactions import transaction
 from app.services.operators.operators import accept_invitation, invite_operator
 from app.services.principals import Device
+from app.services.sessions.authentication import authenticate
+from app.services.sessions.sessions import reissue
 from app.services.sessions.tokens import RefreshToken, TokenPair, tenant_in_token, token_hash
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Client, Person, Reader, failure
@@ -19,6 +23,7 @@ from tests.fixtures.tenant_sql import recorded_statements
 SAFE = re.compile(r"wx[pr]_[A-Za-z0-9_-]+")
 TENANT = UUID("01a22710-e2ba-7227-9fb3-db67c4515218")
 OF_OLD_TOKENS = "NOT s.names_tenant"
+ALPHABET = f"{ascii_uppercase}{ascii_lowercase}{digits}-_"
 
 
 def old_pair(rows: Reader, secret: str) -> TokenPair:
@@ -161,7 +166,7 @@ def test_reuse_of_an_old_refresh_token_ends_the_session(client: Client, old: Old
 def test_old_token_in_use_expires_with_its_refresh_token(client: Client, old: OldSession) -> None:
     assert client.me(old.token).status_code == 200
     old.age("refresh_expires_at", "30 days")
-    assert failure(client.me(old.token)) == (401, "token_invalid")
+    assert failure(client.me(old.token)) == (401, "session_expired")
 
 
 def test_old_tokens_log_out(client: Client, old: OldSession) -> None:
@@ -196,3 +201,50 @@ def test_invitation_names_the_tenant_of_the_operator(app: Flask, rows: Reader) -
             accept_invitation(changed, GOOD_PASSWORD, device)
         for invitation in (of_acme, of_platform):
             accept_invitation(invitation, GOOD_PASSWORD, device)
+
+
+@pytest.mark.parametrize("token", ["wxp_x", "x", "wxp_" + "A" * 42, "wxp_" + "*" * 43])
+def test_text_without_the_form_of_a_token_is_refused_without_a_statement(
+    client: Client, app: Flask, token: str
+) -> None:
+    """Anybody can send it, and a look-up without a tenant reads all nodes."""
+    client.me(token)
+    with recorded_statements() as sent:
+        assert failure(client.me(token)) == (401, "token_invalid")
+        assert failure(client.post("logout", token)) == (401, "token_invalid")
+    assert not any("login_sessions" in one.text for one in sent)
+
+
+def test_refresh_token_has_one_spelling(client: Client, alice: Person) -> None:
+    """The last character of base64 has two unused bits."""
+    token = client.bind(alice)["refresh_token"]
+    place = ALPHABET.index(token[-1])
+    for other in {place ^ bits for bits in (1, 2, 3)}:
+        refused = client.post("refresh", refresh_token=token[:-1] + ALPHABET[other])
+        assert failure(refused) == (401, "refresh_token_invalid")
+    assert client.post("refresh", refresh_token=token).status_code == 200
+
+
+def test_old_token_that_a_client_keeps_expires_no_later_after_another_binding(
+    app: Flask, client: Client, old: OldSession, rows: Reader
+) -> None:
+    """Litemall's clients keep their login token when they bind a phone number."""
+    old.age("refresh_expires_at", "29 days")
+    read = "SELECT refresh_expires_at FROM login_sessions WHERE user_id IS NOT NULL"
+    before = rows(read)
+    with app.app_context():
+        principal = authenticate(old.token)
+        with transaction() as db:
+            reissue(db, principal, principal.user_id, old.token)
+    assert rows(read) == before
+    assert client.me(old.token).status_code == 200
+
+
+def test_session_of_old_tokens_names_its_tenant_after_the_second_refresh(
+    client: Client, old: OldSession, rows: Reader
+) -> None:
+    """The response of the first one may have to be repeated for the old refresh token."""
+    fresh = client.post("refresh", refresh_token=old.refresh_token).json
+    assert rows("SELECT names_tenant FROM login_sessions WHERE user_id IS NOT NULL") == [(False,)]
+    client.post("refresh", refresh_token=fresh["refresh_token"])
+    assert rows("SELECT names_tenant FROM login_sessions WHERE user_id IS NOT NULL") == [(True,)]
