@@ -73,15 +73,17 @@ def distribute(*, shards: int | None = None, dry_run: bool = False) -> Iterator[
     with direct_engine().connect() as connection:
         driver = cast(DeadlineConnection, connection.connection.driver_connection)
         driver.wait_seconds = None
-        with connection.begin():
-            for statement in _plan(connection, shards):
-                yield statement
-                if not dry_run:
-                    connection.exec_driver_sql(statement)
-        if not dry_run:
-            yield from _remove_old_rows(connection)
-        # Do not return a connection with these settings to the pool.
-        connection.invalidate()
+        try:
+            with connection.begin():
+                for statement in _plan(connection, shards):
+                    yield statement
+                    if not dry_run:
+                        connection.exec_driver_sql(statement)
+            if not dry_run:
+                yield from _remove_old_rows(connection)
+        finally:
+            # Do not return a connection without a timeout to the pool.
+            connection.invalidate()
 
 
 def _plan(connection: Connection, shards: int | None) -> Sequence[str]:

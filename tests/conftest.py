@@ -44,6 +44,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.servers.citus import (
     CITUS_URL,
+    SEQUENTIAL,
     citus_database,
     remove_undistributed,
 )
@@ -262,9 +263,10 @@ def committed(app: Flask, restoring_statements: list[str]) -> Iterator[None]:
     yield
     with app.app_context(), db.engine.begin() as connection:
         connection.execution_options(no_parameters=True)
-        # Without Citus, all statements take one round trip.
-        together = restoring_statements if CITUS_URL else ["; ".join(restoring_statements)]
-        for statement in together:
+        if CITUS_URL is None:
+            connection.exec_driver_sql("; ".join(restoring_statements))
+            return
+        for statement in (f"SET LOCAL {SEQUENTIAL}", *restoring_statements):
             connection.exec_driver_sql(statement)
 
 

@@ -13,11 +13,13 @@ from migrations.online import (
     add_check,
     add_foreign_key,
     add_unique,
+    copy_in_batches,
     create_index,
     delete_in_batches,
     drop_index,
     drop_unique,
     lock_tables,
+    replace_primary_key,
     set_not_null,
     update_in_batches,
 )
@@ -91,3 +93,27 @@ def test_rows_are_changed_and_deleted_in_batches_and_columns_become_not_null(
         set_not_null("users", "nickname")
         assert delete_in_batches("users", "account = 'user9'") == 1
     assert database.rows("SELECT count(*) FROM users WHERE nickname = account") == [(9,)]
+
+
+def test_primary_key_is_replaced(database: MigratedDatabase) -> None:
+    columns = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'pk_phones'"
+    with database.revising() as connection:
+        for setting in SETTINGS:
+            connection.exec_driver_sql(setting)
+        replace_primary_key("phones", ("tenant_id", "user_id", "id"))
+    assert database.rows(columns) == [("PRIMARY KEY (tenant_id, user_id, id)",)]
+
+
+def test_rows_are_copied_in_batches(database: MigratedDatabase) -> None:
+    """Between tables with the same shards."""
+    columns = ("id", "tenant_id", "actor_kind", "action", "subject")
+    before = database.rows("SELECT count(*) FROM audit_events")[0][0]
+    assert before > 0
+    with database.revising() as connection:
+        connection.exec_driver_sql("CREATE TABLE copied (LIKE audit_events INCLUDING ALL)")
+        connection.exec_driver_sql(
+            "SELECT create_distributed_table('copied', 'tenant_id', colocate_with => 'users')"
+        )
+        commit()
+        assert copy_in_batches("audit_events", "copied", columns) == before
+    assert database.rows("SELECT count(*) FROM copied") == [(before,)]

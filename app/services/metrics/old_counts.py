@@ -21,8 +21,8 @@ BY_DAY = (DailyCount, DailyFailure, AnswerTime)
 BY_MINUTE = (MinuteCount, MinuteFailure)
 # The interval at which each process deletes old minutes of some tenants.
 DROP_EVERY = timedelta(minutes=1)
-# The most tenants of one deletion, selected at random. All processes together reach every tenant
-# within minutes.
+# The most tenants of one deletion, selected at random. With N tenants and P processes, a tenant is
+# selected every N ÷ (100 × P) minutes on average.
 TENANTS_AT_ONCE = 100
 # The rows of one statement.
 MOST_ROWS = 5000

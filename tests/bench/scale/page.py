@@ -28,6 +28,7 @@ NUMBER = re.compile(r"-?[0-9][0-9,]*(?:\.[0-9]+)?")
 COMPUTED: Mapping[str, Callable[[tables.Inputs, Language], str]] = {
     "capacity": tables.capacity_table,
     "limits": tables.limits_table,
+    "distributed": tables.distributed_table,
     "clients": tables.clients_table,
     "comparison": tables.comparison_table,
 }
@@ -60,7 +61,7 @@ class Page:
             {row[0].strip("`"): _number(row[1]) for row in found[name]}
             for name in ("use", "server")
         )
-        return tables.Inputs(_measured(found["measured"]), use, server)
+        return tables.Inputs(_measured(found["measured"]), use, server, _factors(found["citus"]))
 
     def computed(self, language: Language) -> "Page":
         """Return the page with all computed tables."""
@@ -89,6 +90,15 @@ def _measured(rows: Sequence[Sequence[str]]) -> list[Measured]:
         )
         for column, users in enumerate(by_name["users"])
     ]
+
+
+def _factors(rows: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Return the factors of the table of Citus, by part and operation."""
+    parts = ("service", "coordinator", "workers")
+    return {
+        part: {row[0].strip("`"): _number(row[column]) for row in rows}
+        for column, part in enumerate(parts, 1)
+    }
 
 
 def _number(cell: str) -> float:

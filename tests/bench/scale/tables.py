@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.bench.data.tables import table
+from tests.bench.scale.distributed import Factors, distributed_cores
 from tests.bench.scale.model import (
     OPERATIONS,
     Capacity,
@@ -17,6 +18,7 @@ from tests.bench.scale.model import (
 from tests.bench.scale.wording import Language
 
 CAPACITIES = (1_000_000, 100_000_000, 1_000_000_000)
+DISTRIBUTED = CAPACITIES[1:]
 CLIENTS_AT = 100_000_000
 # The size from which the other sizes are predicted.
 BASE_USERS = 1_000_000
@@ -25,11 +27,15 @@ THOUSAND, TEN = 1_000, 10
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of the model: measurements by size, daily use, and the assumed servers."""
+    """The inputs of the model: measurements by size, daily use, and the assumed servers.
+
+    `citus` has the factors of a distributed database by part and operation.
+    """
 
     measured: Sequence[Measured]
     use: Mapping[str, float]
     server: Mapping[str, float]
+    citus: Factors
 
     @property
     def sizes(self) -> list[Measured]:
@@ -121,6 +127,22 @@ def limits_table(inputs: Inputs, language: Language) -> str:
     rows.append((words["first"], *first))
     rows.append((words["nodes"], *(f"{size.nodes(inputs.server, inputs.use):,}" for size in sizes)))
     return table((words["users"], *map(words.users, CAPACITIES)), rows)
+
+
+def distributed_table(inputs: Inputs, language: Language) -> str:
+    """Return the table of the cores with a single database server and with Citus."""
+    words = language.words
+    sizes = [inputs.capacity(users) for users in DISTRIBUTED]
+    cores = [distributed_cores(size, inputs.costs, inputs.use, inputs.citus) for size in sizes]
+    rows = [
+        (words["workers"], *(whole(size.workers) for size in sizes)),
+        (words["cores"], *(shown(size.cores) for size in sizes)),
+        *(
+            (words[f"citus_{part}"], *(shown(each[part]) for each in cores))
+            for part in ("service", "coordinator", "workers")
+        ),
+    ]
+    return table((words["users"], *map(words.users, DISTRIBUTED)), rows)
 
 
 def clients_table(inputs: Inputs, language: Language) -> str:
