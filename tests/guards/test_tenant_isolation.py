@@ -185,7 +185,9 @@ def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
     content = {}
     for table in db.metadata.sorted_tables:
         columns = [c.name for c in table.columns if c.name not in ("seen_at", "expires_at")]
-        content[table.name] = rows(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY 1")
+        key = ", ".join(column.name for column in table.primary_key)
+        read = f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {key}"
+        content[table.name] = rows(read)
     assert len(content["wechat_apps"]) == len(APPS)
     return content
 

@@ -75,8 +75,9 @@ def objects(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantOb
     login = client.bind(alice, GLOBEX_LIFE)
     user = login["user"]["id"]
     identity, session = rows(
-        "SELECT s.id, l.id FROM social_accounts s, login_sessions l WHERE l.user_id = :user"
-        " AND l.ended_at IS NULL AND s.user_id = :user",
+        "SELECT s.id, l.id FROM social_accounts s"
+        " JOIN login_sessions l ON l.tenant_id = s.tenant_id AND l.user_id = s.user_id"
+        " WHERE l.ended_at IS NULL AND s.user_id = :user",
         user=user,
     )[0]
     other = enter_user(app, "globex", account="alice2", phone="13800138009")
