@@ -112,7 +112,7 @@ TOP_LEVEL = {
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md"),
     *("AUTHORS", "LICENSE", "NOTICE", "SECURITY.md"),
 }
-VIEW_DECORATORS = {"expose", "route", "get", "post", "put", "patch", "delete"}
+VIEW_DECORATORS = {"route", "get", "post", "put", "patch", "delete"}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 
 
@@ -198,7 +198,7 @@ def test_files_have_at_most_300_lines_and_functions_at_most_40_lines_and_names_a
 
 
 def is_view(function: ast.FunctionDef) -> bool:
-    """Return whether a decorator of Flask or Flask-Admin registers the function as a view."""
+    """Return whether a decorator of Flask registers the function as a view."""
     calls = [node.func for node in function.decorator_list if isinstance(node, ast.Call)]
     names = {getattr(call, "attr", getattr(call, "id", "")) for call in calls}
     uses_blueprint = any("blp" in ast.unparse(node) for node in function.decorator_list)

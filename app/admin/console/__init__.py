@@ -1,45 +1,51 @@
-"""The web console at /console, built with Flask-Admin and its own templates.
+"""The web console at /console.
 
-To add a page, write a view class in `views/` and register it in `init_app`. The menu lists the
-pages in order of registration.
+To add a page, see `views/`.
 """
 
 from flask import Flask
-from flask_admin import Admin
-from flask_admin.theme import Bootstrap4Theme
 
-from app.admin.console import access, rendering
+from app.admin.console import access, navigation, rendering, times
 from app.admin.console.auth_views import auth_pages
-from app.admin.console.views.account import AccountView
-from app.admin.console.views.alerts import AlertsView, PlatformAlertsView
-from app.admin.console.views.apps import AppsView
-from app.admin.console.views.audit import AuditView, ServiceAuditView
-from app.admin.console.views.failures import AllFailuresView, FailuresView
-from app.admin.console.views.home import HomeView
-from app.admin.console.views.operators import OperatorsView
-from app.admin.console.views.sessions import SessionsView
-from app.admin.console.views.tenants import FirstView, TenantsView
-from app.admin.console.views.user_import import UserImportView
-from app.admin.console.views.users import UsersView
-from app.headers import nonce
+from app.admin.console.views import (
+    account,
+    alerts,
+    apps,
+    audit,
+    failures,
+    home,
+    operators,
+    sessions,
+    tenants,
+    user_changes,
+    user_import,
+)
+
+BLUEPRINTS = (
+    auth_pages,
+    tenants.start_page,
+    home.pages,
+    failures.pages,
+    apps.pages,
+    user_changes.pages,
+    user_import.pages,
+    sessions.pages,
+    alerts.pages,
+    audit.pages,
+    tenants.pages,
+    failures.platform_pages,
+    operators.pages,
+    alerts.platform_pages,
+    audit.platform_pages,
+    account.pages,
+)
 
 
 def init_app(app: Flask) -> None:
-    """Register access control, the templates, the sign-in pages and all other pages."""
+    """Register access control, the template variables and all pages."""
     access.init_app(app)
     rendering.init_app(app)
-    app.register_blueprint(auth_pages)
-    admin = Admin(
-        app,
-        name="wxpass",
-        index_view=HomeView(),
-        theme=Bootstrap4Theme(base_template="console/base.html"),
-        csp_nonce_generator=nonce,
-    )
-    for view in (FailuresView, AppsView, UsersView, UserImportView, SessionsView, AlertsView):
-        admin.add_view(view())
-    for view in (AuditView, FirstView, TenantsView, AllFailuresView, OperatorsView):
-        admin.add_view(view())
-    for view in (PlatformAlertsView, ServiceAuditView):
-        admin.add_view(view())
-    admin.add_view(AccountView())
+    times.init_app(app)
+    navigation.init_app(app)
+    for pages in BLUEPRINTS:
+        app.register_blueprint(pages)

@@ -1,6 +1,6 @@
 """Labels of enumeration values, audit actions and end reasons, shown in the console."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
@@ -152,11 +152,6 @@ def filter_options(labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
 def form_choices(labels: Mapping[str, str]) -> Sequence[SelectChoice]:
     """Return the choices of a form field. Labels are translated when the form is rendered."""
     return [SelectChoice(code, lazy_gettext(label)) for code, label in labels.items()]
-
-
-def label_formatter(labels: Mapping[str, str]) -> Callable[..., str]:
-    """Return a Flask-Admin column formatter that shows the label of a value."""
-    return lambda _view, _context, row, name: label_of(labels, getattr(row, name))
 
 
 def changes(details: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:

@@ -1,15 +1,15 @@
 """Template variables and filters of the console, and the error page."""
 
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, g, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.admin.console.labels import label_of
 from app.admin.console.page_scope import address_to_show, this_tenant_scope
 from app.errors import Failure, PageOutdated
 from app.headers import nonce
@@ -20,18 +20,17 @@ from app.services.tenant_admin.tenant_scope import TenantScope
 def init_app(app: Flask) -> None:
     """Register template variables and filters."""
     app.context_processor(_template_values)
-    app.add_template_filter(moment)
 
 
 def _template_values() -> dict[str, object]:
     return {
         "signed_in": g.get("signed_in"),
         "shown_tenant": find_tenant_scope,
-        "console_menu": _menu,
         "address_to_show": address_to_show,
         "language": str(get_locale()),
         "csp_nonce": nonce,
         "message_on_page": message_on_page,
+        "label_of": label_of,
     }
 
 
@@ -47,11 +46,6 @@ def find_tenant_scope() -> TenantScope | None:
     return cast(TenantScope | None, g.shown_tenant)
 
 
-def _menu() -> list[Any]:
-    views = current_app.extensions["admin"][0]._views
-    return [view for view in views if view.is_visible()]
-
-
 def error_page(error: Exception) -> ResponseReturnValue:
     """Return the error page for an exception, with status and Retry-After header."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
@@ -59,8 +53,3 @@ def error_page(error: Exception) -> ResponseReturnValue:
     said = gettext("There is no such page.") if failure.code == "not_found" else None
     page = render_template("console/error.html", failure=failure, said=said)
     return page, failure.status, retry_after_header(failure)
-
-
-def moment(when: datetime | None) -> str:
-    """Format a time in UTC with minutes, or a dash for None."""
-    return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

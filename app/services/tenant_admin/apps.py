@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from app.errors import AppInUse, AppReleased, AppUnknown
 from app.not_given import NOT_GIVEN
@@ -17,7 +17,7 @@ from app.services.apps.listed_apps import State, TenantApp, apps_and_claims, sho
 from app.services.apps.proofs import prove, prove_claim
 from app.services.apps.releases import delete_app, find_holder, find_usage
 from app.services.apps.verification_budget import charge_verification_in_own_transaction
-from app.services.database.paging import CursorPage, Listing, Page, read_page
+from app.services.database.paging import CursorPage, Listing, OffsetPage, Page, read_page
 from app.services.database.transactions import transaction
 from app.services.tenant_admin.tenant_scope import TenantScope
 
@@ -45,6 +45,30 @@ def list_tenant_claims(scope: TenantScope) -> Sequence[TenantApp]:
     claims = select(listed).where(listed.c.claim_id.is_not(None)).order_by(listed.c.appid)
     with transaction() as db:
         return [shown_app(*row) for row in db.execute(claims)]
+
+
+def find_apps_by_offset(
+    scope: TenantScope, text: str | None, offset_page: OffsetPage
+) -> Page[TenantApp]:
+    """Return a numbered page of the tenant's apps, without claims, by default by name.
+
+    `text` is a part of the name or of the appid. None matches all.
+    """
+    listed = apps_and_claims(scope.tenant_id)
+    wanted: list[ColumnElement[bool]] = [listed.c.claim_id.is_(None)]
+    if text is not None:
+        named = (
+            column.icontains(text, autoescape=True) for column in (listed.c.name, listed.c.appid)
+        )
+        wanted.append(or_(*named))
+    by = listed.c[offset_page.by or "name"]
+    rows = select(listed).where(*wanted)
+    rows = rows.order_by(by.desc() if offset_page.is_descending else by, listed.c.appid)
+    with transaction() as db:
+        count = db.scalar(select(func.count()).select_from(listed).where(*wanted)) or 0
+        number = max(0, min(offset_page.number, (count - 1) // offset_page.size))
+        found = db.execute(rows.limit(offset_page.size).offset(number * offset_page.size))
+        return Page([shown_app(*row) for row in found], None, count)
 
 
 def name_apps(scope: TenantScope) -> Sequence[tuple[str, str]]:

@@ -5,6 +5,7 @@ import re
 import pytest
 from flask import Flask
 
+from app.admin.console.times import local_time
 from tests.admin.console.browser import Browser, TenantConsole, signed_in
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE
 from tests.services.failures.minutes import Minutes
@@ -43,8 +44,8 @@ def test_page_names_cause_start_share_and_remedy_and_links_to_the_app(
         in (text)
     )
     assert "Add 203.0.113.7 to the IP whitelist in WeChat's console" in text
-    assert f"Since {failing.ago(7):%Y-%m-%d %H:%M} UTC" in text
-    assert f"Last failure {failing.ago(3):%Y-%m-%d %H:%M} UTC" in text
+    assert f"Since {local_time(failing.ago(7)):%Y-%m-%d %H:%M}" in text
+    assert f"Last failure {local_time(failing.ago(3)):%Y-%m-%d %H:%M}" in text
     assert "Failed logins 8 of 10 80%" in text
     assert f"/console/t/acme/apps/{ACME_SHOP.appid}/show" in page
     assert "credentials_wrong Account or password is wrong. 3" in text
@@ -55,9 +56,9 @@ def test_chart_has_a_label_and_a_table_by_minute(app: Flask, failing: Minutes) -
     (chart,) = re.findall(r'<svg class="chart"[^>]*>', page)
     assert 'role="img" aria-label="Failed logins with this cause, 10 minutes; 8 in total"' in chart
     rows = [
-        f"{failing.ago(3):%m-%d %H:%M} 4 0",
-        f"{failing.ago(4):%m-%d %H:%M} 0 2",
-        f"{failing.ago(7):%m-%d %H:%M} 4 0",
+        f"{local_time(failing.ago(3)):%m-%d %H:%M} 4 0",
+        f"{local_time(failing.ago(4)):%m-%d %H:%M} 0 2",
+        f"{local_time(failing.ago(7)):%m-%d %H:%M} 4 0",
     ]
     assert " ".join(rows) in text_of(page), "newest first, without minutes of no logins"
 

@@ -130,7 +130,7 @@ def test_an_already_imported_file_is_rejected_with_time_and_operator(
     browser.headers["Accept-Language"] = "en"
     (note,) = notes(upload(browser, csv_of(*GOOD)))
     assert note[1] == (
-        "This file was imported on 2026-01-02 03:04 UTC by ann@acme.example. "
+        "This file was imported on 2026-01-02 11:04:05 (Asia/Shanghai) by ann@acme.example. "
         "Its users are no longer there."
     )
 

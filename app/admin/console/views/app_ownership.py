@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
@@ -13,8 +12,9 @@ from markupsafe import Markup
 from app.admin.console.forms.apps import SettingsForm
 from app.admin.console.labels import REGISTRATION, label_of
 from app.admin.console.links import isolated
+from app.admin.console.page_access import needs_step_up
 from app.admin.console.page_scope import signed_in, tenant_scope_for_changes, this_tenant_scope
-from app.admin.console.pages import Confirmation, TenantList, needs_step_up
+from app.admin.console.pages import Confirmation, confirm, tenant_pages
 from app.admin.console.submissions import redirect_when_done
 from app.errors import NotFound
 from app.services.apps import releases
@@ -28,69 +28,65 @@ from app.services.tenant_admin.tenant_scope import TenantScope
 MESSAGE_CATEGORIES = {"right": "done", "wrong": "error", "unknown": "", "held_elsewhere": "error"}
 
 
-class AppOwnership(TenantList):
-    """Base class of `AppsView`: claims above the list, and the remove, release and move pages."""
+pages = tenant_pages("apps", "apps")
 
-    def claims(self) -> Sequence[TenantApp]:
-        """Return the tenant's claims. The template shows them above the list of apps."""
-        return apps.list_tenant_claims(this_tenant_scope())
 
-    @expose("/<app>/remove", methods=["GET", "POST"])
-    def remove(self, app: str) -> ResponseReturnValue:
-        """Remove a claim or an app that was never used, after a confirmation."""
-        scope = tenant_scope_for_changes()
-        name = apps.get_tenant_app(scope, app).name
-        return self.confirm(
-            lambda: _removing(apps.get_removable_app(scope, app)),
-            lambda: apps.remove_tenant_app(scope, app),
-            redirect_when_done(
-                url_for(".index_view"), gettext("{app} was removed.").format(app=name)
-            ),
-        )
+@pages.route("/<app>/remove", methods=["GET", "POST"])
+def remove(app: str) -> ResponseReturnValue:
+    """Remove a claim or an app that was never used, after a confirmation."""
+    scope = tenant_scope_for_changes()
+    name = apps.get_tenant_app(scope, app).name
+    return confirm(
+        lambda: _removing(apps.get_removable_app(scope, app)),
+        lambda: apps.remove_tenant_app(scope, app),
+        redirect_when_done(url_for(".index"), gettext("{app} was removed.").format(app=name)),
+    )
 
-    @expose("/<app>/release", methods=["GET", "POST"])
-    @needs_step_up
-    def release(self, app: str) -> ResponseReturnValue:
-        """Release the appid from the tenant, after a confirmation. Only for platform admins."""
-        scope = _platform_scope()
-        shown = apps.get_tenant_app(scope, app)
-        return self.confirm(
-            lambda: _releasing(shown, apps.get_usage(scope, app)),
-            lambda: releases.release_app(scope.actor, scope.tenant_slug, app),
-            redirect_when_done(
-                url_for(".index_view"),
-                gettext("The appid of {app} was released.").format(app=shown.name),
-            ),
-        )
 
-    @expose("/<app>/move-here", methods=["GET", "POST"])
-    @needs_step_up
-    def move_to_this_tenant(self, app: str) -> ResponseReturnValue:
-        """Move the appid from its present tenant to the tenant in the URL, after a confirmation.
+@pages.route("/<app>/release", methods=["GET", "POST"])
+@needs_step_up
+def release(app: str) -> ResponseReturnValue:
+    """Release the appid from the tenant, after a confirmation. Only for platform admins."""
+    scope = _platform_scope()
+    shown = apps.get_tenant_app(scope, app)
+    return confirm(
+        lambda: _releasing(shown, apps.get_usage(scope, app)),
+        lambda: releases.release_app(scope.actor, scope.tenant_slug, app),
+        redirect_when_done(
+            url_for(".index"),
+            gettext("The appid of {app} was released.").format(app=shown.name),
+        ),
+    )
 
-        Only for platform admins. The tenant in the URL must have a claim to the appid.
-        """
-        scope = _platform_scope()
-        claim, holder = apps.get_claim_and_holder(scope, app)
-        return self.confirm(
-            lambda: _moving(claim, holder, releases.find_usage_of(holder, app)),
-            lambda: releases.move_app(scope.actor, holder, app, scope.tenant_slug),
-            redirect_when_done(
-                url_for(".show", app=app),
-                gettext("{app} was moved to this tenant.").format(app=claim.name),
-            ),
-        )
 
-    def show_claim(self, app: TenantApp, settings: FlaskForm | None) -> ResponseReturnValue:
-        """Render the page of a claim, with advice on how to get it verified."""
-        page: str = self.render(
-            "console/app_claim.html",
-            app=app,
-            advice=app.verdict and app.verdict.fill(gettext(app.verdict.advice)),
-            settings=settings or settings_form(app, submitted=False),
-            registration_label=partial(label_of, REGISTRATION),
-        )
-        return page
+@pages.route("/<app>/move-here", methods=["GET", "POST"])
+@needs_step_up
+def move_to_this_tenant(app: str) -> ResponseReturnValue:
+    """Move the appid from its present tenant to the tenant in the URL, after a confirmation.
+
+    Only for platform admins. The tenant in the URL must have a claim to the appid.
+    """
+    scope = _platform_scope()
+    claim, holder = apps.get_claim_and_holder(scope, app)
+    return confirm(
+        lambda: _moving(claim, holder, releases.find_usage_of(holder, app)),
+        lambda: releases.move_app(scope.actor, holder, app, scope.tenant_slug),
+        redirect_when_done(
+            url_for(".show", app=app),
+            gettext("{app} was moved to this tenant.").format(app=claim.name),
+        ),
+    )
+
+
+def show_claim(app: TenantApp, settings: FlaskForm | None) -> ResponseReturnValue:
+    """Render the page of a claim, with advice on how to get it verified."""
+    return render_template(
+        "console/app_claim.html",
+        app=app,
+        advice=app.verdict and app.verdict.fill(gettext(app.verdict.advice)),
+        settings=settings or settings_form(app, submitted=False),
+        registration_label=partial(label_of, REGISTRATION),
+    )
 
 
 def settings_form(app: TenantApp, *, submitted: bool) -> SettingsForm:

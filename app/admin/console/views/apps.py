@@ -2,21 +2,21 @@
 
 from collections.abc import Collection
 from functools import partial
-from typing import ClassVar
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
 from app.admin.console.forms.apps import AddForm, SecretsForm, SettingsForm, secrets_form
 from app.admin.console.forms.drafts import restores
-from app.admin.console.labels import ENABLED, REGISTRATION, label_formatter, label_of
-from app.admin.console.links import isolated, link_to
+from app.admin.console.labels import REGISTRATION, label_of
+from app.admin.console.links import isolated
+from app.admin.console.lists import ListFilter, filter_value, read_list
+from app.admin.console.page_access import needs_step_up
 from app.admin.console.page_scope import tenant_scope_for_changes, this_tenant_scope
-from app.admin.console.pages import Confirmation, needs_step_up
+from app.admin.console.pages import Confirmation, confirm, render_page
 from app.admin.console.submissions import (
     done,
     process_form,
@@ -24,16 +24,19 @@ from app.admin.console.submissions import (
     show_until_valid,
 )
 from app.admin.console.views.app_ownership import (
-    AppOwnership,
     flash_verdicts,
+    pages,
     settings_form,
+    show_claim,
     verify_and_show,
 )
 from app.i18n_marker import N_
-from app.models import WeChatApp
 from app.services.apps.changes import AppSettings, removal_of
 from app.services.apps.listed_apps import TenantApp
+from app.services.database.paging import OffsetPage, Page
 from app.services.tenant_admin import apps as service
+
+__all__ = ["pages"]
 
 # The secrets that can be removed. The AppSecret is mandatory.
 REMOVE = "/<app>/secrets/<any(next_secret, push_token, encoding_aes_key):which>/remove"
@@ -42,125 +45,121 @@ SECRET_NAMES = {
     "push_token": N_("Token"),
     "encoding_aes_key": N_("EncodingAESKey"),
 }
+FILTERS = (ListFilter("search", N_("Name or appid")),)
 
 
-class AppsView(AppOwnership):
-    """List of the tenant's mini-programs, and the pages of one mini-program."""
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """Show a page of the tenant's mini-programs, below its claims."""
+    scope = this_tenant_scope()
+    return render_template(
+        "console/apps.html",
+        claims=service.list_tenant_claims(scope),
+        apps=read_list(_find, FILTERS, ("name", "appid", "created_at")),
+        registrations=REGISTRATION,
+    )
 
-    list_template = "console/apps.html"
-    column_list = ("name", "appid", "registration", "enabled", "created_at")
-    column_labels: ClassVar = {
-        "name": N_("Name"),
-        "appid": N_("appid"),
-        "registration": N_("Registration"),
-        "enabled": N_("State"),
-        "created_at": N_("Created"),
-    }
-    column_formatters: ClassVar = {
-        "name": lambda _view, _context, app, _name: link_to(".show", app.name, app=app.appid),
-        "registration": label_formatter(REGISTRATION),
-        "enabled": lambda _view, _context, app, _name: _state(app),
-    }
-    column_searchable_list = ("name", "appid")
-    column_sortable_list = ("name", "appid", "created_at")
-    column_default_sort = "name"
-    search_label = N_("Name or appid")
 
-    def __init__(self) -> None:
-        super().__init__(WeChatApp, N_("Mini-programs"), "apps")
+@pages.route("/add", methods=["GET", "POST"])
+@restores(AddForm)
+def add() -> ResponseReturnValue:
+    """Add a mini-program and verify it with WeChat, then redirect to its page."""
+    scope, form = tenant_scope_for_changes(), AddForm()
+    return process_form(
+        form,
+        lambda: service.add_tenant_app(scope, form.new_app()),
+        _redirect_to_added,
+        partial(render_page, "console/app_add.html", form=form),
+    )
 
-    @expose("/add", methods=["GET", "POST"])
-    @restores(AddForm)
-    def add(self) -> ResponseReturnValue:
-        """Add a mini-program and verify it with WeChat, then redirect to its page."""
-        scope, form = tenant_scope_for_changes(), AddForm()
-        return process_form(
-            form,
-            lambda: service.add_tenant_app(scope, form.new_app()),
-            _redirect_to_added,
-            partial(self.render_page, "console/app_add.html", form=form),
-        )
 
-    @expose("/<app>/show")
-    def show(self, app: str) -> ResponseReturnValue:
-        """Show a mini-program, with the values to copy to WeChat's console and to its code."""
-        return self._show_app(app)
+@pages.route("/<app>/show")
+def show(app: str) -> ResponseReturnValue:
+    """Show a mini-program, with the values to copy to WeChat's console and to its code."""
+    return _show_app(app)
 
-    @expose("/<app>/change", methods=["GET", "POST"])
-    @restores(SettingsForm)
-    def change(self, app: str) -> ResponseReturnValue:
-        """Process the settings form on the page of a mini-program or claim."""
-        scope = tenant_scope_for_changes()
-        form = settings_form(service.get_tenant_app(scope, app), submitted=True)
-        return show_until_valid(
-            form,
-            lambda: self._change_settings(app, form),
-            lambda: self._show_app(app, settings=form),
-        )
 
-    @expose("/<app>/enable", methods=["POST"])
-    def enable(self, app: str) -> ResponseReturnValue:
-        """Enable the mini-program."""
-        service.change_tenant_app(this_tenant_scope(), app, AppSettings(enabled=True))
-        return done(_page(app), gettext("The mini-program was enabled."))
+@pages.route("/<app>/change", methods=["GET", "POST"])
+@restores(SettingsForm)
+def change(app: str) -> ResponseReturnValue:
+    """Process the settings form on the page of a mini-program or claim."""
+    scope = tenant_scope_for_changes()
+    form = settings_form(service.get_tenant_app(scope, app), submitted=True)
+    return show_until_valid(
+        form,
+        lambda: _change_settings(app, form),
+        lambda: _show_app(app, settings=form),
+    )
 
-    @expose("/<app>/disable", methods=["GET", "POST"])
-    def disable(self, app: str) -> ResponseReturnValue:
-        """Disable the mini-program, after a confirmation."""
-        scope = tenant_scope_for_changes()
-        shown = service.get_tenant_app(scope, app)
-        return self.confirm(
-            lambda: _disabling(shown),
-            lambda: service.change_tenant_app(scope, app, AppSettings(enabled=False)),
-            redirect_when_done(_page(app), gettext("The mini-program was disabled.")),
-        )
 
-    @expose("/<app>/secrets", methods=["GET", "POST"])
-    @needs_step_up
-    @restores(SecretsForm)
-    def secrets(self, app: str) -> ResponseReturnValue:
-        """Replace secrets of a mini-program. A new AppSecret of a claim is verified with WeChat."""
-        shown = service.get_tenant_app(tenant_scope_for_changes(), app)
-        form = secrets_form(is_claim=shown.is_claim)
-        return process_form(
-            form,
-            lambda: service.set_tenant_secrets(this_tenant_scope(), app, form.changes()),
-            lambda _: _redirect_to_changed(shown, form.changes().given()),
-            partial(self.render_page, "console/app_secrets.html", app=shown, form=form),
-        )
+@pages.route("/<app>/enable", methods=["POST"])
+def enable(app: str) -> ResponseReturnValue:
+    """Enable the mini-program."""
+    service.change_tenant_app(this_tenant_scope(), app, AppSettings(enabled=True))
+    return done(_page(app), gettext("The mini-program was enabled."))
 
-    @expose(REMOVE, methods=["GET", "POST"])
-    @needs_step_up
-    def remove_secret(self, app: str, which: str) -> ResponseReturnValue:
-        """Remove the next AppSecret or a message push secret, after a confirmation."""
-        scope = tenant_scope_for_changes()
-        shown = service.get_tenant_app(scope, app)
-        return self.confirm(
-            lambda: _removing(shown, which),
-            lambda: service.set_tenant_secrets(scope, app, removal_of(which)),
-            redirect_when_done(_page(app), gettext("The secret was removed.")),
-        )
 
-    @expose("/<app>/test", methods=["POST"])
-    def test(self, app: str) -> ResponseReturnValue:
-        """Verify appid and AppSecret of a mini-program or claim with WeChat."""
-        return verify_and_show(app)
+@pages.route("/<app>/disable", methods=["GET", "POST"])
+def disable(app: str) -> ResponseReturnValue:
+    """Disable the mini-program, after a confirmation."""
+    scope = tenant_scope_for_changes()
+    shown = service.get_tenant_app(scope, app)
+    return confirm(
+        lambda: _disabling(shown),
+        lambda: service.change_tenant_app(scope, app, AppSettings(enabled=False)),
+        redirect_when_done(_page(app), gettext("The mini-program was disabled.")),
+    )
 
-    def _change_settings(self, appid: str, form: SettingsForm) -> ResponseReturnValue:
-        service.change_tenant_app(this_tenant_scope(), appid, form.settings())
-        return done(_page(appid), gettext("Saved."))
 
-    def _show_app(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
-        app = service.get_tenant_app(this_tenant_scope(), appid)
-        if app.is_claim:
-            return self.show_claim(app, settings)
-        page: str = self.render(
-            "console/app.html",
-            app=app,
-            settings=settings or settings_form(app, submitted=False),
-            registration_label=partial(label_of, REGISTRATION),
-        )
-        return page
+@pages.route("/<app>/secrets", methods=["GET", "POST"])
+@needs_step_up
+@restores(SecretsForm)
+def secrets(app: str) -> ResponseReturnValue:
+    """Replace secrets of a mini-program. A new AppSecret of a claim is verified with WeChat."""
+    shown = service.get_tenant_app(tenant_scope_for_changes(), app)
+    form = secrets_form(is_claim=shown.is_claim)
+    return process_form(
+        form,
+        lambda: service.set_tenant_secrets(this_tenant_scope(), app, form.changes()),
+        lambda _: _redirect_to_changed(shown, form.changes().given()),
+        partial(render_page, "console/app_secrets.html", app=shown, form=form),
+    )
+
+
+@pages.route(REMOVE, methods=["GET", "POST"])
+@needs_step_up
+def remove_secret(app: str, which: str) -> ResponseReturnValue:
+    """Remove the next AppSecret or a message push secret, after a confirmation."""
+    scope = tenant_scope_for_changes()
+    shown = service.get_tenant_app(scope, app)
+    return confirm(
+        lambda: _removing(shown, which),
+        lambda: service.set_tenant_secrets(scope, app, removal_of(which)),
+        redirect_when_done(_page(app), gettext("The secret was removed.")),
+    )
+
+
+@pages.route("/<app>/test", methods=["POST"])
+def test(app: str) -> ResponseReturnValue:
+    """Verify appid and AppSecret of a mini-program or claim with WeChat."""
+    return verify_and_show(app)
+
+
+def _change_settings(appid: str, form: SettingsForm) -> ResponseReturnValue:
+    service.change_tenant_app(this_tenant_scope(), appid, form.settings())
+    return done(_page(appid), gettext("Saved."))
+
+
+def _show_app(appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
+    app = service.get_tenant_app(this_tenant_scope(), appid)
+    if app.is_claim:
+        return show_claim(app, settings)
+    return render_template(
+        "console/app.html",
+        app=app,
+        settings=settings or settings_form(app, submitted=False),
+        registration_label=partial(label_of, REGISTRATION),
+    )
 
 
 def _disabling(app: TenantApp) -> Confirmation:
@@ -208,7 +207,5 @@ def _redirect_to_changed(app: TenantApp, replaced: Collection[str]) -> ResponseR
     return done(_page(app.appid), gettext("The secrets were replaced."))
 
 
-def _state(app: WeChatApp) -> str:
-    if app.released_at is not None:
-        return gettext("appid released")
-    return label_of(ENABLED, app.enabled)
+def _find(offset_page: OffsetPage) -> Page[TenantApp]:
+    return service.find_apps_by_offset(this_tenant_scope(), filter_value("search"), offset_page)

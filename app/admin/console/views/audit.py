@@ -1,15 +1,19 @@
 """Lists of audit events, of a tenant and of the platform."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
 
-from app.admin.console.labels import ACTIONS, ACTORS, changes, filter_options, label_formatter
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from app.admin.console.labels import ACTIONS, ACTORS, changes, filter_options
+from app.admin.console.lists import ListFilter, filter_value, read_list
+from app.admin.console.page_access import require_platform_admin
 from app.admin.console.page_scope import signed_in, this_tenant_scope
-from app.admin.console.pages import FilteredList, ListFilter, filter_value
-from app.admin.console.rendering import moment
+from app.admin.console.pages import own_pages, tenant_pages
+from app.admin.console.times import time_zone
 from app.errors import RequestInvalid
 from app.i18n_marker import N_
-from app.models import AuditEvent
 from app.services.database.paging import OffsetPage, Page
 from app.services.tenant_admin.audit_log import (
     AuditQuery,
@@ -18,61 +22,41 @@ from app.services.tenant_admin.audit_log import (
     offset_page_of_service_audit,
 )
 
-
-class AuditView(FilteredList):
-    """List of the tenant's audit events."""
-
-    list_template = "console/audit.html"
-    column_list = ("created_at", "actor_kind", "actor", "action", "subject", "address")
-    column_labels: ClassVar = {
-        "created_at": N_("Time"),
-        "actor_kind": N_("Actor"),
-        "actor": N_("ID"),
-        "action": N_("Action"),
-        "subject": N_("Subject"),
-        "address": N_("Address"),
-    }
-    column_formatters: ClassVar = {
-        "created_at": lambda _view, _context, one, _name: moment(one.at),
-        "actor_kind": label_formatter(ACTORS),
-        "actor": lambda _view, _context, one, _name: one.actor_email or one.actor_id or "–",
-        "action": label_formatter(ACTIONS),
-    }
-    column_sortable_list = ("created_at",)
-    changes = staticmethod(changes)
-
-    def __init__(self, name: str = N_("Audit log"), path: str = "audit") -> None:
-        super().__init__(AuditEvent, name, path)
-
-    def list_filters(self) -> list[ListFilter]:
-        """Return filters by actor, e-mail address, action, subject and time."""
-        return [
-            ListFilter("actor", N_("Actor"), filter_options(ACTORS)),
-            ListFilter("email", N_("E-mail address of the admin")),
-            ListFilter(
-                "action", N_("Action"), sorted(filter_options(ACTIONS), key=lambda one: one[1])
-            ),
-            ListFilter("subject", N_("Subject")),
-            ListFilter("since", N_("From (UTC)"), kind="datetime-local"),
-            ListFilter("until", N_("Until (UTC)"), kind="datetime-local"),
-        ]
-
-    def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Return a page of the tenant's audit events that match the filters."""
-        return offset_page_of_audit(this_tenant_scope(), _query(), offset_page)
+pages = tenant_pages("audit", "audit")
+platform_pages = own_pages("service-audit", "service-audit", require_platform_admin)
 
 
-class ServiceAuditView(AuditView):
-    """List of the platform's audit events, which belong to no tenant. Only for platform admins."""
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """Show a page of the tenant's audit events that match the filters."""
+    return _show(lambda page: offset_page_of_audit(this_tenant_scope(), _query(), page))
 
-    for_platform, of_tenant = True, False
 
-    def __init__(self) -> None:
-        super().__init__(N_("Platform audit log"), "service-audit")
+@platform_pages.route("/", endpoint="index")
+def platform_index() -> ResponseReturnValue:
+    """Show a page of the platform's audit events, which belong to no tenant."""
+    return _show(lambda page: offset_page_of_service_audit(signed_in().actor, _query(), page))
 
-    def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Return a page of platform audit events that match the filters."""
-        return offset_page_of_service_audit(signed_in().actor, _query(), offset_page)
+
+def _show(find: Callable[[OffsetPage], Page[ListedEvent]]) -> ResponseReturnValue:
+    return render_template(
+        "console/audit.html",
+        events=read_list(find, _filters(), ("created_at",)),
+        labels={"actions": ACTIONS, "actors": ACTORS},
+        changes=changes,
+    )
+
+
+def _filters() -> Sequence[ListFilter]:
+    actions = sorted(filter_options(ACTIONS), key=lambda one: one[1])
+    return [
+        ListFilter("actor", N_("Actor"), filter_options(ACTORS)),
+        ListFilter("email", N_("E-mail address of the admin")),
+        ListFilter("action", N_("Action"), actions),
+        ListFilter("subject", N_("Subject")),
+        ListFilter("since", N_("From"), kind="datetime-local"),
+        ListFilter("until", N_("Until"), kind="datetime-local"),
+    ]
 
 
 def _query() -> AuditQuery:
@@ -87,11 +71,14 @@ def _query() -> AuditQuery:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Parse an ISO 8601 time, in UTC if it has no offset. Raise RequestInvalid if malformed."""
+    """Parse an ISO 8601 time. Without an offset it is in the time zone of the page.
+
+    Raises RequestInvalid for any other text.
+    """
     if text is None:
         return None
     try:
         read = datetime.fromisoformat(text)
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+        return (read if read.tzinfo else read.replace(tzinfo=time_zone())).astimezone(UTC)
     except (ValueError, OverflowError):
         raise RequestInvalid from None

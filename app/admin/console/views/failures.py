@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 
 from app.admin.console.charts import Bar, bars, percent
+from app.admin.console.page_access import require_platform_admin
 from app.admin.console.page_scope import signed_in, this_tenant_scope
-from app.admin.console.pages import Page
-from app.admin.console.rendering import find_tenant_scope
+from app.admin.console.pages import own_pages, tenant_pages
+from app.admin.console.times import time_zone
 from app.i18n_marker import N_
 from app.services.failures.causes import find_cause
 from app.services.failures.failing import FailingApp, FailureReport
@@ -49,50 +49,35 @@ class ShownApp:
     rows: Sequence[Minute]
 
 
-class FailuresView(Page):
-    """The failing mini-programs of a tenant."""
-
-    def __init__(self) -> None:
-        super().__init__(name=N_("Login failures"), endpoint="console_failures", url="failures")
-
-    @expose("/")
-    def index(self) -> ResponseReturnValue:
-        """Show which mini-programs fail, since when, why and what to do."""
-        chosen = _chosen()
-        return self._show(chosen, get_failures(this_tenant_scope(), PERIODS[chosen].length))
-
-    def _show(self, chosen: str, report: FailureReport) -> ResponseReturnValue:
-        page: str = self.render(
-            "console/failures.html",
-            report=report,
-            periods=PERIODS,
-            chosen=chosen,
-            failing=[_shown(one, report, chosen) for one in report.failing[:MOST_SHOWN]],
-            others=_others(report),
-            percent=percent,
-        )
-        return page
+pages = tenant_pages("failures", "failures")
+platform_pages = own_pages("all_failures", "failures", require_platform_admin)
 
 
-class AllFailuresView(FailuresView):
-    """The failing mini-programs of all tenants. Only for platform admins."""
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """Show which mini-programs fail, since when, why and what to do."""
+    chosen = _chosen()
+    return _show(chosen, get_failures(this_tenant_scope(), PERIODS[chosen].length))
 
-    for_platform, of_tenant = True, False
 
-    def __init__(self) -> None:
-        super(FailuresView, self).__init__(
-            name=N_("Failures of all tenants"), endpoint="console_all_failures", url="failures"
-        )
+def _show(chosen: str, report: FailureReport) -> ResponseReturnValue:
+    return render_template(
+        "console/failures.html",
+        report=report,
+        periods=PERIODS,
+        chosen=chosen,
+        failing=[_shown(one, report, chosen) for one in report.failing[:MOST_SHOWN]],
+        others=_others(report),
+        percent=percent,
+        is_platform=request.blueprint == platform_pages.name,
+    )
 
-    def is_visible(self) -> bool:
-        """Return whether the menu has a link. The pages of a tenant have their own."""
-        return super().is_visible() and find_tenant_scope() is None
 
-    @expose("/")
-    def index(self) -> ResponseReturnValue:
-        """Show which mini-programs of all tenants fail, since when, why and what to do."""
-        chosen = _chosen()
-        return self._show(chosen, get_all_failures(signed_in().actor, PERIODS[chosen].length))
+@platform_pages.route("/", endpoint="index")
+def platform_index() -> ResponseReturnValue:
+    """Show which mini-programs of all tenants fail, since when, why and what to do."""
+    chosen = _chosen()
+    return _show(chosen, get_all_failures(signed_in().actor, PERIODS[chosen].length))
 
 
 def _chosen() -> str:
@@ -104,7 +89,7 @@ def _chosen() -> str:
 def _shown(app: FailingApp, report: FailureReport, chosen: str) -> ShownApp:
     step = PERIODS[chosen].step
     rows = list(_steps(app.minutes, report.since, report.until, step))
-    numbers = {f"{one.minute:%m-%d %H:%M}": one.failures for one in rows}
+    numbers = {f"{one.minute.astimezone(time_zone()):%m-%d %H:%M}": one.failures for one in rows}
     minutes_ago = (report.until - app.first_at) // timedelta(minutes=1)
     used = [one for one in rows if one.failures or one.logins]
     return ShownApp(app, minutes_ago, bars(numbers), used)

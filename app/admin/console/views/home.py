@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from flask import render_template
 from flask.typing import ResponseReturnValue
-from flask_admin import AdminIndexView, expose
 
 from app.admin.console.charts import Bar, bars, percent
 from app.admin.console.page_scope import this_tenant_scope
-from app.admin.console.pages import TENANT_ROOT, Page
+from app.admin.console.pages import tenant_pages
 from app.errors import FAILURES
 from app.i18n_marker import N_
 from app.problems import message_on_page
@@ -63,29 +63,26 @@ class CallTimes:
     whole: AnswerTimes
 
 
-class HomeView(Page, AdminIndexView):
-    """View of the tenant's home page, with statistics of today and of 30 days."""
+pages = tenant_pages("home", "")
 
-    def __init__(self) -> None:
-        super().__init__(name=N_("Home"), endpoint="console", url=TENANT_ROOT)
 
-    @expose("/")
-    def index(self) -> ResponseReturnValue:
-        """Show charts and tables of logins, the login funnel, failures and response times."""
-        overview = get_overview(this_tenant_scope(), DAYS)
-        return self.render(
-            "console/home.html",
-            overview=overview,
-            figures=FIGURES,
-            steps=STEPS,
-            daily=_daily(overview),
-            funnels=[_funnel(span.numbers) for span in (overview.today, overview.whole)],
-            causes=(causes := _causes(overview)),
-            cause_bars=bars({one: one.whole for one in causes[:MOST_DRAWN]}),
-            calls=_calls(overview),
-            busiest=_busiest(overview.apps),
-            percent=percent,
-        )
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """Show charts and tables of logins, the login funnel, failures and response times."""
+    overview = get_overview(this_tenant_scope(), DAYS)
+    return render_template(
+        "console/home.html",
+        overview=overview,
+        figures=FIGURES,
+        steps=STEPS,
+        daily=_daily(overview),
+        funnels=[_funnel(span.numbers) for span in (overview.today, overview.whole)],
+        causes=(causes := _causes(overview)),
+        cause_bars=bars({one: one.whole for one in causes[:MOST_DRAWN]}),
+        calls=_calls(overview),
+        busiest=_busiest(overview.apps),
+        percent=percent,
+    )
 
 
 def _daily(overview: Overview) -> Mapping[str, Sequence[Bar[str]]]:

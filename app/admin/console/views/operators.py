@@ -4,19 +4,18 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
-from flask import url_for
+from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from flask_babel import gettext
 from wtforms import SelectChoice
 
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import InviteForm, RoleForm
 from app.admin.console.labels import ROLES, STATUS
+from app.admin.console.page_access import needs_step_up, require_platform_admin
 from app.admin.console.page_scope import signed_in
-from app.admin.console.pages import Confirmation, Page, needs_step_up
+from app.admin.console.pages import Confirmation, confirm, own_pages, render_page
 from app.admin.console.submissions import process_form, redirect_when_done
-from app.i18n_marker import N_
 from app.services.apps.tenants import list_tenants
 from app.services.operators import listed_operators
 from app.services.operators import operators as service
@@ -24,108 +23,106 @@ from app.services.operators import operators as service
 F = TypeVar("F", bound=InviteForm)
 
 
-class OperatorsView(Page):
-    """View of the list of operators and its actions. Only for platform admins."""
+pages = own_pages("operators", "operators", require_platform_admin)
 
-    for_platform, of_tenant = True, False
 
-    def __init__(self) -> None:
-        super().__init__(name=N_("Admins"), endpoint="console_operators", url="operators")
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """List all operators."""
+    return _show_list()
 
-    @expose("/")
-    def index(self) -> ResponseReturnValue:
-        """List all operators."""
-        return self._show_list()
 
-    @expose("/invite", methods=["GET", "POST"])
-    @needs_step_up
-    @restores(InviteForm)
-    def invite(self) -> ResponseReturnValue:
-        """Invite an operator, and show the invitation link, which cannot be shown again."""
-        form = _with_tenants(InviteForm())
-        return process_form(
-            form,
-            lambda: service.invite_operator(
-                signed_in().actor, form.email.data, *form.role_and_tenant()
-            ),
-            self._show_link,
-            partial(self.render_page, "console/operator_invite.html", form=form),
-        )
+@pages.route("/invite", methods=["GET", "POST"])
+@needs_step_up
+@restores(InviteForm)
+def invite() -> ResponseReturnValue:
+    """Invite an operator, and show the invitation link, which cannot be shown again."""
+    form = _with_tenants(InviteForm())
+    return process_form(
+        form,
+        lambda: service.invite_operator(
+            signed_in().actor, form.email.data, *form.role_and_tenant()
+        ),
+        _show_link,
+        partial(render_page, "console/operator_invite.html", form=form),
+    )
 
-    @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
-    @needs_step_up
-    @restores(RoleForm)
-    def role(self, operator_id: UUID) -> ResponseReturnValue:
-        """Change the role or the tenant of an operator."""
-        one = listed_operators.show_operator(operator_id)
-        form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
-        return process_form(
-            form,
-            lambda: service.change_role(signed_in().actor, operator_id, *form.role_and_tenant()),
-            redirect_when_done(url_for(".index"), gettext("Saved.")),
-            partial(self.render_page, "console/operator_role.html", operator=one, form=form),
-        )
 
-    @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
-    @needs_step_up
-    def reset(self, operator_id: UUID) -> ResponseReturnValue:
-        """Remove the password of an operator, after a confirmation, and show an invitation link."""
-        one = listed_operators.show_operator(operator_id)
-        return self.confirm(
-            lambda: _resetting(one),
-            lambda: service.reset_operator(signed_in().actor, operator_id),
-            self._show_link,
-        )
+@pages.route("/<uuid:operator_id>/role", methods=["GET", "POST"])
+@needs_step_up
+@restores(RoleForm)
+def role(operator_id: UUID) -> ResponseReturnValue:
+    """Change the role or the tenant of an operator."""
+    one = listed_operators.show_operator(operator_id)
+    form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
+    return process_form(
+        form,
+        lambda: service.change_role(signed_in().actor, operator_id, *form.role_and_tenant()),
+        redirect_when_done(url_for(".index"), gettext("Saved.")),
+        partial(render_page, "console/operator_role.html", operator=one, form=form),
+    )
 
-    @expose("/<uuid:operator_id>/remove-codes", methods=["GET", "POST"])
-    @needs_step_up
-    def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
-        """Remove the one-time codes of an operator, after a confirmation."""
-        one = listed_operators.show_operator(operator_id)
-        return self.confirm(
-            lambda: _removing_codes(one),
-            lambda: service.remove_operator_codes(signed_in().actor, operator_id),
-            redirect_when_done(url_for(".index"), gettext("The one-time codes were removed.")),
-        )
 
-    @expose("/<uuid:operator_id>/disable", methods=["GET", "POST"])
-    @needs_step_up
-    def disable(self, operator_id: UUID) -> ResponseReturnValue:
-        """Disable an operator, after a confirmation."""
-        one = listed_operators.show_operator(operator_id)
-        return self.confirm(
-            lambda: _disabling(one),
-            lambda: service.set_operator_status(signed_in().actor, operator_id, "disabled"),
-            redirect_when_done(
-                url_for(".index"), gettext("%(email)s was disabled.", email=one.email)
-            ),
-        )
+@pages.route("/<uuid:operator_id>/reset", methods=["GET", "POST"])
+@needs_step_up
+def reset(operator_id: UUID) -> ResponseReturnValue:
+    """Remove the password of an operator, after a confirmation, and show an invitation link."""
+    one = listed_operators.show_operator(operator_id)
+    return confirm(
+        lambda: _resetting(one),
+        lambda: service.reset_operator(signed_in().actor, operator_id),
+        _show_link,
+    )
 
-    @expose("/<uuid:operator_id>/enable", methods=["GET", "POST"])
-    @needs_step_up
-    def enable(self, operator_id: UUID) -> ResponseReturnValue:
-        """Enable an operator, after a confirmation."""
-        one = listed_operators.show_operator(operator_id)
-        return self.confirm(
-            lambda: _enabling(one),
-            lambda: service.set_operator_status(signed_in().actor, operator_id, "active"),
-            redirect_when_done(
-                url_for(".index"), gettext("%(email)s was enabled.", email=one.email)
-            ),
-        )
 
-    def _show_link(self, invitation: str) -> ResponseReturnValue:
-        return self._show_list(link=_link(invitation))
+@pages.route("/<uuid:operator_id>/remove-codes", methods=["GET", "POST"])
+@needs_step_up
+def remove_codes(operator_id: UUID) -> ResponseReturnValue:
+    """Remove the one-time codes of an operator, after a confirmation."""
+    one = listed_operators.show_operator(operator_id)
+    return confirm(
+        lambda: _removing_codes(one),
+        lambda: service.remove_operator_codes(signed_in().actor, operator_id),
+        redirect_when_done(url_for(".index"), gettext("The one-time codes were removed.")),
+    )
 
-    def _show_list(self, link: str | None = None) -> ResponseReturnValue:
-        page: str = self.render(
-            "console/operators.html",
-            operators=listed_operators.list_operators(),
-            roles=ROLES,
-            states=STATUS,
-            link=link,
-        )
-        return page
+
+@pages.route("/<uuid:operator_id>/disable", methods=["GET", "POST"])
+@needs_step_up
+def disable(operator_id: UUID) -> ResponseReturnValue:
+    """Disable an operator, after a confirmation."""
+    one = listed_operators.show_operator(operator_id)
+    return confirm(
+        lambda: _disabling(one),
+        lambda: service.set_operator_status(signed_in().actor, operator_id, "disabled"),
+        redirect_when_done(url_for(".index"), gettext("%(email)s was disabled.", email=one.email)),
+    )
+
+
+@pages.route("/<uuid:operator_id>/enable", methods=["GET", "POST"])
+@needs_step_up
+def enable(operator_id: UUID) -> ResponseReturnValue:
+    """Enable an operator, after a confirmation."""
+    one = listed_operators.show_operator(operator_id)
+    return confirm(
+        lambda: _enabling(one),
+        lambda: service.set_operator_status(signed_in().actor, operator_id, "active"),
+        redirect_when_done(url_for(".index"), gettext("%(email)s was enabled.", email=one.email)),
+    )
+
+
+def _show_link(invitation: str) -> ResponseReturnValue:
+    return _show_list(link=_link(invitation))
+
+
+def _show_list(link: str | None = None) -> ResponseReturnValue:
+    return render_template(
+        "console/operators.html",
+        operators=listed_operators.list_operators(),
+        roles=ROLES,
+        states=STATUS,
+        link=link,
+    )
 
 
 def _resetting(operator: listed_operators.ShownOperator) -> Confirmation:

@@ -3,15 +3,15 @@
 from functools import partial
 from uuid import UUID
 
-from flask import redirect, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 
 from app.admin.console.access import accepts_body_up_to
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import ExportForm, UploadForm
+from app.admin.console.page_access import needs_step_up, refuse_viewers
 from app.admin.console.page_scope import this_tenant_scope
-from app.admin.console.pages import Page, needs_step_up
+from app.admin.console.pages import render_page, tenant_pages
 from app.admin.console.submissions import process_form, show_until_valid
 from app.admin.downloads import users_csv
 from app.errors import FAILURES, Failure
@@ -35,65 +35,61 @@ COLUMN_LABELS = {
 }
 
 
-class UserImportView(Page):
-    """View of import and export. A file is imported only after its preview is confirmed."""
+pages = tenant_pages("people", "people", refuse_viewers)
 
-    hidden_from_viewers = True
 
-    def __init__(self) -> None:
-        super().__init__(name=N_("Import and export"), endpoint="console_people", url="people")
+@pages.route("/")
+def index() -> ResponseReturnValue:
+    """Show the upload form and a link to the export."""
+    return _show_upload(UploadForm(formdata=None))
 
-    @expose("/")
-    def index(self) -> ResponseReturnValue:
-        """Show the upload form and a link to the export."""
-        return self._show_upload(UploadForm(formdata=None))
 
-    @expose("/preview", methods=["GET", "POST"])
-    @restores(UploadForm)
-    @accepts_body_up_to(LARGEST_BODY)
-    def preview(self) -> ResponseReturnValue:
-        """Check an uploaded file, and show the rows to import or the errors."""
-        form = UploadForm()
-        return process_form(
-            form, lambda: _preview(form), self._show_preview, partial(self._show_upload, form)
-        )
+@pages.route("/preview", methods=["GET", "POST"])
+@restores(UploadForm)
+@accepts_body_up_to(LARGEST_BODY)
+def preview() -> ResponseReturnValue:
+    """Check an uploaded file, and show the rows to import or the errors."""
+    form = UploadForm()
+    return process_form(form, lambda: _preview(form), _show_preview, partial(_show_upload, form))
 
-    @expose("/<uuid:import_id>/confirm", methods=["POST"])
-    def confirm(self, import_id: UUID) -> ResponseReturnValue:
-        """Start a previewed import, and redirect to its progress page."""
-        scope = this_tenant_scope()
-        begin_import(scope.actor, scope.tenant_id, import_id)
-        return redirect(url_for(".progress", import_id=import_id))
 
-    @expose("/<uuid:import_id>")
-    def progress(self, import_id: UUID) -> ResponseReturnValue:
-        """Show the progress, the success or the error of an import."""
-        progress = _progress_of(import_id)
-        why = FAILURES.get(progress.failure or "")
-        return self.render("console/people_progress.html", progress=progress, why=why)
+@pages.route("/<uuid:import_id>/confirm", methods=["POST"], endpoint="confirm")
+def confirm_import(import_id: UUID) -> ResponseReturnValue:
+    """Start a previewed import, and redirect to its progress page."""
+    scope = this_tenant_scope()
+    begin_import(scope.actor, scope.tenant_id, import_id)
+    return redirect(url_for(".progress", import_id=import_id))
 
-    @expose("/export", methods=["GET", "POST"])
-    @needs_step_up
-    @restores(ExportForm)
-    def export(self) -> ResponseReturnValue:
-        """Show the export form, and return the users as CSV. The export is audited."""
-        form = ExportForm()
-        return show_until_valid(
-            form,
-            lambda: users_csv(this_tenant_scope(), _wanted(form)),
-            lambda: self.render_page("console/people_export.html", form=form),
-        )
 
-    def _show_upload(
-        self, upload: UploadForm, failure: Failure | None = None
-    ) -> ResponseReturnValue:
-        return self.render_page("console/people.html", failure, columns=COLUMNS, upload=upload)
+@pages.route("/<uuid:import_id>")
+def progress(import_id: UUID) -> ResponseReturnValue:
+    """Show the progress, the success or the error of an import."""
+    progress = _progress_of(import_id)
+    why = FAILURES.get(progress.failure or "")
+    return render_template("console/people_progress.html", progress=progress, why=why)
 
-    def _show_preview(self, preview: Preview) -> ResponseReturnValue:
-        notes = {"ignored": shown_names(preview.ignored), "command": COMMAND}
-        values = {"preview": preview} | _bad_rows(preview) | notes
-        page: str = self.render("console/people_preview.html", **values)
-        return page
+
+@pages.route("/export", methods=["GET", "POST"])
+@needs_step_up
+@restores(ExportForm)
+def export() -> ResponseReturnValue:
+    """Show the export form, and return the users as CSV. The export is audited."""
+    form = ExportForm()
+    return show_until_valid(
+        form,
+        lambda: users_csv(this_tenant_scope(), _wanted(form)),
+        lambda: render_page("console/people_export.html", form=form),
+    )
+
+
+def _show_upload(upload: UploadForm, failure: Failure | None = None) -> ResponseReturnValue:
+    return render_page("console/people.html", failure, columns=COLUMNS, upload=upload)
+
+
+def _show_preview(preview: Preview) -> ResponseReturnValue:
+    notes = {"ignored": shown_names(preview.ignored), "command": COMMAND}
+    values = {"preview": preview} | _bad_rows(preview) | notes
+    return render_template("console/people_preview.html", **values)
 
 
 def _preview(form: UploadForm) -> Preview:
