@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-restore soak soak-short test-client test-deploy test-image image examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo console test-rotation test-ha test-ha-short test-restore soak soak-short test-client test-deploy test-image image examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs test-docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -59,10 +59,14 @@ test-openapi: $(VENV)/.installed-dev ## Send 2,000 generated requests and compar
 test-browser: $(VENV)/.installed-dev ## Use the website and the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作网站与控制台并截图
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
 
-test-demo: $(VENV)/.installed-dev ## Compile the demo phone and play its scenes in a real Chromium, and check the copy of Swagger UI; needs Node.js and npm / 编译演示手机并在真实的 Chromium 中播放所有场景，并核对 Swagger UI 副本，需要 Node.js 和 npm
+test-demo: $(VENV)/.installed-dev ## Compile the demo phone and play its scenes in a real Chromium, and check the copy of Swagger UI and the built files of the console; needs Node.js and npm / 编译演示手机并在真实的 Chromium 中播放所有场景，并核对 Swagger UI 副本和控制台的构建文件，需要 Node.js 和 npm
 	@cd clients/demo && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
 	@cd clients/explorer && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
+	@cd clients/console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/demo
+
+console: ## Build style sheets, scripts and icons of the console into app/admin/console/static; needs Node.js and npm / 构建控制台的样式、脚本和图标，输出到 app/admin/console/static，需要 Node.js 和 npm
+	@cd clients/console && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
 	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k logins_succeed_during_key_rotation

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = [
     *("tests/bench/peers/node", "clients/miniprogram", "clients/examples", "clients/demo"),
-    "clients/explorer",
+    *("clients/explorer", "clients/console"),
     "examples/node",
 ]
 # The examples with a bundler of their own have no lock file.

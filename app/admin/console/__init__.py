@@ -5,7 +5,7 @@ To add a page, see `views/`.
 
 from flask import Flask
 
-from app.admin.console import access, navigation, rendering, times
+from app.admin.console import access, assets, navigation, people, rendering, times
 from app.admin.console.auth_views import auth_pages
 from app.admin.console.views import (
     account,
@@ -15,6 +15,7 @@ from app.admin.console.views import (
     failures,
     home,
     operators,
+    search,
     sessions,
     tenants,
     user_changes,
@@ -32,6 +33,8 @@ BLUEPRINTS = (
     sessions.pages,
     alerts.pages,
     audit.pages,
+    search.pages,
+    search.own_search,
     tenants.pages,
     failures.platform_pages,
     operators.pages,
@@ -47,5 +50,7 @@ def init_app(app: Flask) -> None:
     rendering.init_app(app)
     times.init_app(app)
     navigation.init_app(app)
+    people.init_app(app)
+    assets.init_app(app)
     for pages in BLUEPRINTS:
         app.register_blueprint(pages)

@@ -21,6 +21,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
+from app.admin.console.compression import OUR_SITES, compress
 from app.admin.console.cookies import (
     LANGUAGE,
     TOKEN,
@@ -30,6 +31,7 @@ from app.admin.console.cookies import (
     keep_cookie,
 )
 from app.admin.console.forms.drafts import keep_draft, restored_form
+from app.admin.console.htmx import redirect_page
 from app.admin.console.page_scope import address_to_show
 from app.admin.console.rendering import error_page
 from app.allowed_hosts import is_allowed_host
@@ -51,10 +53,6 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 
 FORM_MEMORY = 512 * 1024
-
-
-# Values of Sec-Fetch-Site for requests from the console and for URLs typed by the user.
-OUR_SITES = ("same-origin", "none")
 
 
 csrf = CSRFProtect()
@@ -179,4 +177,5 @@ def _add_headers(response: Response) -> Response:
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+        response = compress(redirect_page(response))
     return response

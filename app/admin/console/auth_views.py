@@ -1,4 +1,4 @@
-"""Pages that need no session: sign-in, one-time code, invitation, sign-out and language."""
+"""Pages that need no session: sign-in, one-time code, invitation, sign-out, language and theme."""
 
 import re
 from contextlib import suppress
@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 
-from app.admin.console.cookies import DRAFT, LANGUAGE, ROOT, TOKEN
+from app.admin.console.cookies import DRAFT, LANGUAGE, PREFERENCES, ROOT, THEME, THEMES, TOKEN
 from app.admin.console.forms.operators import CodeForm, InvitationForm, SignInForm
 from app.admin.console.rendering import error_page
 from app.admin.console.submissions import process_form, redirect_when_done
@@ -29,8 +29,6 @@ auth_pages = Blueprint(
     __name__,
     url_prefix=ROOT,
     template_folder="templates",
-    static_folder="static",
-    static_url_path="/assets",
 )
 auth_pages.register_error_handler(Exception, error_page)
 
@@ -75,7 +73,7 @@ def invitation() -> ResponseReturnValue:
 
 @auth_pages.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session in the database and clear the cookie, except for the language."""
+    """End the session in the database and clear the cookie, except for language and theme."""
     _end_session()
     _clear_cookie()
     return redirect(url_for("auth.sign_in"))
@@ -94,6 +92,13 @@ def _find_session() -> SignedIn | None:
 def choose_language() -> ResponseReturnValue:
     """Store the chosen language in the cookie and redirect to the page `next`."""
     _store_language(request.form.get("language"))
+    return redirect(local(request.form.get("next")))
+
+
+@auth_pages.post("/theme")
+def choose_theme() -> ResponseReturnValue:
+    """Store the chosen theme in the cookie and redirect to the page `next`."""
+    _store_theme(request.form.get("theme"))
     return redirect(local(request.form.get("next")))
 
 
@@ -116,11 +121,16 @@ def _store_language(language: str | None) -> None:
         session[LANGUAGE] = language
 
 
+def _store_theme(theme: str | None) -> None:
+    if theme in THEMES:
+        session[THEME] = theme
+
+
 def _store_token_and_redirect(entered: service.ConsoleSignIn) -> ResponseReturnValue:
     """Store the session token in a new cookie, and redirect to the requested page.
 
-    If the sign-in requires a one-time code, redirect to its form. Only the language and the draft
-    of a form are kept from the cookie before the sign-in.
+    If the sign-in requires a one-time code, redirect to its form. Language, theme and the draft of
+    a form are kept from the cookie before the sign-in.
     """
     draft = session.get(DRAFT)
     _clear_cookie()
@@ -134,10 +144,9 @@ def _store_token_and_redirect(entered: service.ConsoleSignIn) -> ResponseReturnV
 
 
 def _clear_cookie() -> None:
-    language = session.get(LANGUAGE)
+    kept = {name: session[name] for name in PREFERENCES if name in session}
     session.clear()
-    if language:
-        session[LANGUAGE] = language
+    session.update(kept)
 
 
 def local(address: str | None) -> str:

@@ -7,7 +7,10 @@ ROOT = "/console"
 COOKIE = "wxpass_console"
 # Keys of the session. The cookie is signed but not encrypted. It contains no tenant, because the
 # tenant of a page is taken from its URL only.
-TOKEN, LANGUAGE, DRAFT = "token", "language", "draft"
+TOKEN, LANGUAGE, DRAFT, THEME = "token", "language", "draft", "theme"
+THEMES = ("system", "light", "dark")
+# What an operator chose for the browser. It is kept when the operator signs out.
+PREFERENCES = (LANGUAGE, THEME)
 
 
 def is_console() -> bool:

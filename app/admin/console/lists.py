@@ -42,6 +42,11 @@ class ShownList(Generic[T]):
     filters: Sequence[ListFilter]
 
     @property
+    def sizes(self) -> Sequence[int]:
+        """The page sizes to choose from."""
+        return SIZES
+
+    @property
     def page(self) -> int:
         """The number of the page, from 1."""
         return min(self.offset_page.number, self.last_page - 1) + 1

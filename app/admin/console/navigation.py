@@ -31,23 +31,23 @@ class MenuItem:
 
 
 TENANT_ITEMS = (
-    MenuItem("console_home", N_("Home"), "home"),
-    MenuItem("console_failures", N_("Login failures"), "alert-triangle"),
-    MenuItem("console_apps", N_("Mini-programs"), "apps"),
-    MenuItem("console_users", N_("Users"), "users"),
-    MenuItem("console_people", N_("Import and export"), "transfer", hidden_from_viewers=True),
-    MenuItem("console_sessions", N_("Sessions"), "devices"),
-    MenuItem("console_alerts", N_("Alerts"), "bell"),
-    MenuItem("console_audit", N_("Audit log"), "history"),
+    MenuItem("console_home", N_("Home"), icon="home"),
+    MenuItem("console_failures", N_("Login failures"), icon="alert-triangle"),
+    MenuItem("console_apps", N_("Mini-programs"), icon="apps"),
+    MenuItem("console_users", N_("Users"), icon="users"),
+    MenuItem("console_people", N_("Import and export"), icon="transfer", hidden_from_viewers=True),
+    MenuItem("console_sessions", N_("Sessions"), icon="devices"),
+    MenuItem("console_alerts", N_("Alerts"), icon="bell"),
+    MenuItem("console_audit", N_("Audit log"), icon="history"),
 )
 PLATFORM_ITEMS = (
-    MenuItem("console_tenants", N_("Tenants"), "building"),
-    MenuItem("console_all_failures", N_("Failures of all tenants"), "alert-triangle"),
-    MenuItem("console_operators", N_("Admins"), "shield"),
-    MenuItem("console_platform_alerts", N_("Platform alerts"), "bell"),
-    MenuItem("console_service-audit", N_("Platform audit log"), "history"),
+    MenuItem("console_tenants", N_("Tenants"), icon="building"),
+    MenuItem("console_all_failures", N_("Failures of all tenants"), icon="alert-triangle"),
+    MenuItem("console_operators", N_("Admins"), icon="shield"),
+    MenuItem("console_platform_alerts", N_("Platform alerts"), icon="bell"),
+    MenuItem("console_service-audit", N_("Platform audit log"), icon="history"),
 )
-ACCOUNT_ITEMS = (MenuItem("console_account", N_("Account security"), "lock"),)
+ACCOUNT_ITEMS = (MenuItem("console_account", N_("Account security"), icon="lock"),)
 LABELS: Mapping[str, str] = {
     item.blueprint: item.label for item in (*TENANT_ITEMS, *PLATFORM_ITEMS, *ACCOUNT_ITEMS)
 }
@@ -55,7 +55,7 @@ LABELS: Mapping[str, str] = {
 
 def init_app(app: Flask) -> None:
     """Register the functions that the layout calls."""
-    for one in (tenant_menu, platform_menu, page_label):
+    for one in (tenant_menu, platform_menu, page_label, page_place, search_address):
         app.add_template_global(one)
 
 
@@ -72,6 +72,17 @@ def platform_menu() -> Sequence[MenuItem]:
 def page_label() -> str:
     """Return the label of the page in the sidebar of the request, or an empty text."""
     return LABELS.get(request.blueprint or "", "")
+
+
+def page_place() -> str:
+    """Return whether the page is the first of its section, `first`, or `below` it."""
+    is_first = (request.endpoint or "").endswith(".index") and request.method == "GET"
+    return "first" if is_first else "below"
+
+
+def search_address() -> str:
+    """Return the URL of the search: in the tenant of this request if it has one."""
+    return url_for("console_search.index" if find_tenant_scope() else "console_find.index")
 
 
 def _tenant_items() -> Iterator[MenuItem]:

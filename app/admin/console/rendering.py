@@ -3,12 +3,13 @@
 from contextlib import suppress
 from typing import cast
 
-from flask import Flask, g, render_template
+from flask import Flask, g, render_template, session
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.admin.console.cookies import THEME, THEMES
 from app.admin.console.labels import label_of
 from app.admin.console.page_scope import address_to_show, this_tenant_scope
 from app.errors import Failure, PageOutdated
@@ -28,10 +29,17 @@ def _template_values() -> dict[str, object]:
         "shown_tenant": find_tenant_scope,
         "address_to_show": address_to_show,
         "language": str(get_locale()),
+        "theme": _theme(),
         "csp_nonce": nonce,
         "message_on_page": message_on_page,
         "label_of": label_of,
     }
+
+
+def _theme() -> str:
+    """Return the theme in the cookie, or that of the system for an unknown one."""
+    theme = session.get(THEME) if session else None
+    return theme if theme in THEMES else THEMES[0]
 
 
 def find_tenant_scope() -> TenantScope | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from app.errors.sqlstates import violated_constraint
 from app.models import Tenant
 from app.models.columns import new_id
 from app.services import audit
-from app.services.database.paging import CursorPage, Listing, Page, read_page
+from app.services.database.paging import CursorPage, Listing, OffsetPage, Page, read_page
 from app.services.database.transactions import transaction
 
 
@@ -95,6 +95,20 @@ def list_tenants() -> Sequence[Tenant]:
     """Return all tenants, ordered by slug."""
     with transaction() as db:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
+
+
+def find_tenants(text: str | None, offset_page: OffsetPage) -> Page[ShownTenant]:
+    """Return a numbered page of tenants, by slug. `text` is a part of slug or name."""
+    wanted: list[ColumnElement[bool]] = []
+    if text is not None:
+        named = (one.icontains(text, autoescape=True) for one in (Tenant.slug, Tenant.name))
+        wanted.append(or_(*named))
+    rows = select(Tenant).where(*wanted).order_by(Tenant.slug)
+    with transaction() as db:
+        count = db.scalar(select(func.count()).select_from(Tenant).where(*wanted)) or 0
+        number = max(0, min(offset_page.number, (count - 1) // offset_page.size))
+        found = db.scalars(rows.limit(offset_page.size).offset(number * offset_page.size))
+        return Page([_shown(one) for one in found], None, count)
 
 
 def show_tenant(slug: str) -> ShownTenant:

@@ -16,7 +16,7 @@ ROOT = "/console"
 # First path segments of pages below /console/t/<slug>/. Other pages belong to no tenant.
 TENANT_PAGES = ("", "failures", "apps", "users", "people", "sessions", "alerts", "audit")
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-MESSAGE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
+MESSAGE = re.compile(r'<div class="toast-note ?([a-z]*)"[^>]*>.*?<span>(.*?)</span>', re.DOTALL)
 
 
 class Browser:

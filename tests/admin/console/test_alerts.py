@@ -128,5 +128,5 @@ def test_the_page_of_the_platform_shows_commands_as_code(app: Flask, alerts: Ale
     alerts.tick()
     alerts.tick(minutes=2)
     page = signed_in(app, "ops@wxpass.example", "platform").get("/console/platform-alerts/").text
-    assert "<h1>Platform alerts</h1>" in page
+    assert "<h1><bdi>Platform alerts</bdi></h1>" in page
     assert "Run <code>retention run</code>, not <code>&lt;b&gt;</code>." in page

@@ -205,7 +205,7 @@ def test_the_settings_form_changes_an_app(app: Flask, rows: Reader) -> None:
         "data_format": "xml",
     }
     page = console.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
-    assert "<h1><bdi>Corner shop</bdi> " in page
+    assert "<h1><bdi>Corner shop</bdi></h1>" in page
     console.press(f"/apps/{ACME_SHOP.appid}/disable")
     assert rows(
         "SELECT name, registration, session_limit, data_format, enabled FROM wechat_apps"

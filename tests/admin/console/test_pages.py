@@ -101,8 +101,8 @@ def test_every_console_page_is_available_in_both_languages(app: Flask) -> None:
         browser.headers["Accept-Language"] = language
         for rule, answer in pages(app, browser):
             assert answer.status_code in (200, 302, 308, 404), (rule, answer.status_code)
-            if answer.status_code == 200 and answer.mimetype == "text/html":
-                assert f'<html lang="{code}">' in answer.text
+            if answer.status_code == 200 and "<!doctype" in answer.text:
+                assert f'<html lang="{code}"' in answer.text
                 assert bool(HAN.search(answer.text.replace("中文", ""))) == (language == "zh"), rule
 
 

@@ -208,7 +208,7 @@ def test_an_import_runs_in_the_background_after_the_response(app: Flask, rows: R
     browser = signed_in(app)
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     assert browser.post(f"{address}/confirm").status_code == 302
-    until(lambda: "refresh" not in browser.get(address).text)
+    until(lambda: 'http-equiv="refresh"' not in browser.get(address).text)
     assert rows.count("users") == 2
 
 

@@ -82,16 +82,16 @@ def test_the_list_of_users_is_sorted_and_paginated(app: Flask, rows: Reader) -> 
     console = TenantConsole(app)
     first = console.read("/users/", sort="last_login_at", desc="1", name="u")
     assert '<th scope="col" aria-sort="descending">' in first
-    assert "1 / 3" in first
+    assert 'max="3" value="1"> / 3' in first
     assert ">N1</bdi></a>" in first
     assert "name=u" in first.split('rel="next"')[0].rsplit("<a ", 1)[1]
     last = console.read("/users/", sort="last_login_at", desc="1", name="u", page="3")
-    assert "3 / 3" in last
+    assert 'max="3" value="3"> / 3' in last
     assert ">N120</bdi></a>" in last
     assert ">N1</bdi></a>" not in last
     assert ">N120</bdi></a>" in console.read("/users/", sort="last_login_at", name="u")
     beyond = console.read("/users/", page="9", name="u")
-    assert "3 / 3" in beyond, "a page beyond the end shows the last one"
+    assert 'max="3" value="3"> / 3' in beyond, "a page beyond the end shows the last one"
 
 
 def test_the_page_of_a_user_shows_masked_phone_identities_and_audit_events(
@@ -155,9 +155,9 @@ def test_a_tenant_admin_ends_sessions_disables_enables_and_unlinks_a_user(
     assert "ended by an admin" in console.press(f"{where}/end-sessions")
     assert client.me(token).status_code == 401
     page = console.press(f"{where}/disable")
-    assert "<small>Disabled</small>" in page
+    assert 'bad">Disabled<' in page
     assert client.post("login", code=alice.wx_login()).status_code == 403
-    assert "<small>Active</small>" in console.press(f"{where}/enable")
+    assert 'good">Active<' in console.press(f"{where}/enable")
     assert "138****8001" not in console.press(f"{where}/release-phone").split("History")[0]
     assert "/unbind" not in console.press(f"{where}/identities/{identity}/unbind")
     assert client.log_in(alice)["user"] is None
@@ -194,11 +194,11 @@ def test_two_users_are_merged_after_a_confirmation_and_the_merge_is_undone(
     assert "Merge these users?" in confirmation.text
     assert "alice2" in confirmation.text
     page = console.press(f"/users/{user}/merge", into_id=other, confirmed="yes")
-    assert "<small>Merged</small>" in page
+    assert '">Merged</span>' in page
     assert f"/console/t/acme/users/{other}/show" in page
     assert "/release-phone" not in page, "a merged user has no actions"
     assert "138****8001" in console.read(f"/users/{other}/show")
-    assert "<small>Active</small>" in console.press(f"/users/{user}/undo-merge")
+    assert 'good">Active<' in console.press(f"/users/{user}/undo-merge")
     again = console.post(f"/users/{user}/undo-merge")
     assert again.status_code == 409
 

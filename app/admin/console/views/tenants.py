@@ -2,18 +2,25 @@
 
 from functools import partial
 
-from flask import redirect, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import TenantForm
+from app.admin.console.lists import ListFilter, filter_value, read_list
 from app.admin.console.page_access import require_platform_admin
 from app.admin.console.page_scope import signed_in
 from app.admin.console.pages import own_pages, render_page
 from app.admin.console.submissions import done, process_form
 from app.errors import Failure
+from app.i18n_marker import N_
 from app.services.apps import tenants as service
+from app.services.apps.tenants import ShownTenant
+from app.services.database.paging import OffsetPage, Page
+
+# The tenants that the sidebar offers. More are found by search.
+MOST_CHOICES = 20
 
 pages = own_pages("tenants", "tenants", require_platform_admin)
 start_page = own_pages("first", "")
@@ -21,8 +28,15 @@ start_page = own_pages("first", "")
 
 @pages.route("/")
 def index() -> ResponseReturnValue:
-    """Show all tenants, and the form that adds a tenant."""
+    """Show a page of the tenants, and the form that adds a tenant."""
     return _show_list(TenantForm(formdata=None))
+
+
+@pages.route("/choices")
+def choices() -> ResponseReturnValue:
+    """Show the first tenants that match the text in the sidebar."""
+    found = service.find_tenants(filter_value("search"), OffsetPage(size=MOST_CHOICES))
+    return render_template("console/tenant_choices.html", tenants=found.items)
 
 
 @pages.route("/add", methods=["GET", "POST"])
@@ -41,8 +55,12 @@ def add() -> ResponseReturnValue:
 
 
 def _show_list(form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
-    tenants = service.list_tenants()
-    return render_page("console/tenants.html", tenants=tenants, form=form, failure=failure)
+    tenants = read_list(_find, [ListFilter("search", N_("Name or short name"))])
+    return render_page("console/tenants.html", failure, tenants=tenants, form=form)
+
+
+def _find(offset_page: OffsetPage) -> Page[ShownTenant]:
+    return service.find_tenants(filter_value("search"), offset_page)
 
 
 @start_page.route("/", endpoint="index")

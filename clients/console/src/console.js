@@ -1,0 +1,11 @@
+// Every page works without this. The parts: menus, palette, copy buttons, messages, forms, lists.
+import "htmx.org/dist/htmx.esm.js";
+
+import { startForms } from "./forms.js";
+import { startMenus } from "./menus.js";
+import { startPalette } from "./palette.js";
+
+document.documentElement.classList.add("js");
+startMenus();
+startPalette();
+startForms();
