@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import axe_playwright_python
 from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
+# The Content-Security-Policy does not apply to scripts that Playwright evaluates.
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 SHOTS = Path(__file__).parents[2] / "var/screenshots"
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-WIDTHS = {"desktop": (1280, 800), "phone": (375, 667)}
+WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 LANGUAGES = {"en": "English", "zh": "中文"}
 TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
@@ -67,10 +70,11 @@ class Screen:
         return self.page.locator("main").inner_text()
 
     def set_language(self, language: str) -> None:
-        """Click the button that switches to a language, if the page has one."""
-        button = self.page.get_by_role("button", name=LANGUAGES[language], exact=True)
-        if button.count():
-            button.click()
+        """Choose a language in the menu of the operator, or below the sign-in form."""
+        menu = self.page.locator(".user-button")
+        if menu.count():
+            menu.click()
+        self.page.get_by_role("button", name=LANGUAGES[language], exact=True).click()
 
     def take_screenshots(self, name: str) -> None:
         """Take screenshots in desktop and phone size, each in light and dark mode.
@@ -82,12 +86,22 @@ class Screen:
             self.page.set_viewport_size({"width": across, "height": down})
             for scheme in SCHEMES:
                 self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                if language == "en" and width == "desktop":
+                    self._check_accessibility(f"{name} in the {scheme} theme")
                 file = f"{name}-{(language or '')[:2]}-{scheme}-{width}.png"
                 self.page.screenshot(path=SHOTS / file, full_page=True)
             if self.page.evaluate(TOO_WIDE) > 0:
                 self.errors.append(f"{name} is wider than a {width}")
-        self.page.set_viewport_size({"width": 1280, "height": 800})
+        self.page.set_viewport_size({"width": 1440, "height": 900})
         self.page.emulate_media(color_scheme="light")
+
+    def _check_accessibility(self, what: str) -> None:
+        """Record every violation that axe-core finds on the page as an error."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        for one in self.page.evaluate("axe.run().then((found) => found.violations)"):
+            where = [node["target"] for node in one["nodes"]][:3]
+            self.errors.append(f"{what}: {one['id']}: {one['help']} {where}")
 
     def take_all_screenshots(self, pages: dict[str, str]) -> None:
         """Take screenshots of several pages in both languages. `pages` maps names to paths."""
@@ -111,5 +125,7 @@ def chromium(path: str, service: str) -> Iterator[BrowserContext]:
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser.new_context(base_url=f"{service}/console/", locale="en-GB")
+        # Without transitions, so that axe-core sees the final colours.
+        how = {"locale": "en-GB", "reduced_motion": "reduce"}
+        yield browser.new_context(base_url=f"{service}/console/", **how)  # type: ignore[arg-type]
         browser.close()

@@ -41,7 +41,9 @@ PAGES = {
     "step-up": "account/prove",
     "operator-invite": "operators/invite",
     "app-disable": f"t/acme/apps/{CAFE.appid}/disable",
+    "search": "t/acme/search/?q=acme",
     "unknown": "no-such-page",
+    "unknown-tenant": "t/no-such-tenant/",
 }
 
 
@@ -74,7 +76,7 @@ def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None
     assert screen.page.url.endswith("/console/tenants/")
     screen.take_screenshots("tenants")
     screen.follow("Acme 商城")
-    assert screen.page.locator(".tenant strong").inner_text() == "acme"
+    assert screen.page.locator(".sidebar strong").inner_text() == "acme"
 
 
 def test_an_app_with_a_wrong_appsecret_is_activated_after_the_correction(
@@ -111,7 +113,7 @@ def test_an_admin_finds_a_user_by_openid_and_ends_the_login_session(
     screen.open("t/acme/users/")
     screen.enter("openid", login["openid"])
     screen.press("Search")
-    screen.page.locator("tbody a").click()
+    screen.page.locator("tbody a").first.click()
     assert screen.id_in_url() == login["user"]["id"]
     assert "Acme Café" in screen.text()
     PAGES["user"] = f"t/acme/users/{screen.id_in_url()}/show"
@@ -194,6 +196,7 @@ def test_every_page_fits_the_screen_in_both_languages(screen: Screen) -> None:
 
 
 def test_signing_out_redirects_to_the_sign_in_page(screen: Screen) -> None:
+    screen.page.locator(".user-button").click()
     screen.page.get_by_role("button", name="Sign out").click()
     assert screen.page.url.endswith("/console/sign-in")
     screen.open("t/acme/users/")

@@ -52,7 +52,7 @@ def test_version_command_prints_the_version(app: Flask) -> None:
 
 def test_console_footer_shows_the_version(app: Flask) -> None:
     page = app.test_client().get("/console/sign-in").text
-    assert f"<footer>wxpass {VERSION}</footer>" in page
+    assert f"wxpass {VERSION}</p>" in page
 
 
 def test_changelog_follows_keep_a_changelog_with_newest_version_first() -> None:
@@ -155,10 +155,10 @@ def test_pre_commit_hooks_run_commands_of_the_makefile() -> None:
         assert hook["entry"].removesuffix(" --force-exclude") in makefile
 
 
-def test_time_budgets_of_all_ci_stages_add_up_to_less_than_45_minutes() -> None:
+def test_time_budgets_of_all_ci_stages_add_up_to_less_than_50_minutes() -> None:
     budgets = {name: int(seconds) for name, seconds in BUDGET.findall(RUN)}
     assert list(budgets) == STAGE.findall(RUN)
-    assert sum(budgets.values()) + 5 * len(budgets) < 45 * 60
+    assert sum(budgets.values()) + 5 * len(budgets) < 50 * 60
     commands = RUN.partition("export -f install_packages\n")[2].split("\n")
     assert all(STAGE.fullmatch(line) for line in commands if line)
 

@@ -14,7 +14,7 @@ from tests.fixtures.passwords import GOOD_PASSWORD
 PASSWORD = GOOD_PASSWORD
 ROOT = "/console"
 # First path segments of pages below /console/t/<slug>/. Other pages belong to no tenant.
-TENANT_PAGES = ("", "failures", "apps", "users", "people", "sessions", "alerts", "audit")
+TENANT_PAGES = ("", "failures", "apps", "users", "people", "sessions", "alerts", "audit", "search")
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 MESSAGE = re.compile(r'<div class="toast-note ?([a-z]*)"[^>]*>.*?<span>(.*?)</span>', re.DOTALL)
 
