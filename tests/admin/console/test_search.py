@@ -52,7 +52,7 @@ def test_users_are_found_by_id_phone_openid_account_and_nickname(
 def test_mini_programs_pages_and_tenants_are_found(app: Flask) -> None:
     console = TenantConsole(app)
     assert f"/console/t/acme/apps/{ACME_SHOP.appid}/show" in hits(console, ACME_SHOP.appid)
-    assert f"/console/t/acme/apps/{ACME_CLUB.appid}/show" in hits(console, "acme")
+    assert f"/console/t/acme/apps/{ACME_CLUB.appid}/show" in hits(console, "wxaaaa")
     assert "/console/t/acme/users/" in hits(console, "use")
     root = signed_in(app, "root@wxpass.example", "platform")
     headers = {**root.headers, **FRAGMENT}
