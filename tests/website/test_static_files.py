@@ -23,7 +23,7 @@ TYPES = {
 }
 ICONS = (
     "app/website/static/icon.svg",
-    "app/admin/console/static/icon.svg",
+    "clients/console/src/icon.svg",
     "app/simulator/demo/static/icon.svg",
 )
 

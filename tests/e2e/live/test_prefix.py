@@ -44,7 +44,7 @@ def test_redirects_links_cookies_and_openapi_contain_the_path_prefix(
     )
     assert answer.headers["Location"] == "/auth/console/sign-in?next=/console/"
     page = requests.get(f"{service.url}/console/sign-in", headers=headers, timeout=5)
-    assert 'href="/auth/console/assets/console.css"' in page.text
+    assert 'href="/auth/console/assets/console-' in page.text
     assert "Path=/auth" in page.headers["Set-Cookie"]
     document = requests.get(f"{service.url}/openapi.json", headers=headers, timeout=5).json()
     assert [server["url"] for server in document["servers"]] == ["/auth"]
