@@ -1,5 +1,6 @@
 """Times as pages show them: relative to now, and exact in the time zone of the page."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,8 @@ from app.clock import now
 TIME_ZONE = ZoneInfo("Asia/Shanghai")
 # An older time is shown as a date.
 LONGEST_RELATIVE = timedelta(days=30)
+# Babel writes "2分钟前". The other texts of the console have a space there.
+DIGIT_BEFORE_CHINESE = re.compile(r"\d(?=[\u4e00-\u9fff])")
 
 
 def init_app(app: Flask) -> None:
@@ -40,7 +43,8 @@ def relative_time(when: datetime) -> str:
     difference = when - now()
     if abs(difference) > LONGEST_RELATIVE:
         return f"{local_time(when):%Y-%m-%d}"
-    return str(format_timedelta(difference, add_direction=True, granularity="second"))
+    text = str(format_timedelta(difference, add_direction=True, granularity="second"))
+    return DIGIT_BEFORE_CHINESE.sub(r"\g<0> ", text)
 
 
 def moment(when: datetime | None) -> str:
