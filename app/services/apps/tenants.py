@@ -1,11 +1,11 @@
 """Tenants: adding, changing, listing and finding them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,15 @@ from app.errors.sqlstates import violated_constraint
 from app.models import Tenant
 from app.models.columns import new_id
 from app.services import audit
-from app.services.database.paging import CursorPage, Listing, OffsetPage, Page, read_page
+from app.services.database.paging import (
+    CursorPage,
+    Listing,
+    OffsetListing,
+    OffsetPage,
+    Page,
+    read_offset_page,
+    read_page,
+)
 from app.services.database.transactions import transaction
 
 
@@ -103,12 +111,9 @@ def find_tenants(text: str | None, offset_page: OffsetPage) -> Page[ShownTenant]
     if text is not None:
         named = (one.icontains(text, autoescape=True) for one in (Tenant.slug, Tenant.name))
         wanted.append(or_(*named))
-    rows = select(Tenant).where(*wanted).order_by(Tenant.slug)
+    listing = OffsetListing(select(Tenant), Tenant.slug, wanted, {"slug": Tenant.slug})
     with transaction() as db:
-        count = db.scalar(select(func.count()).select_from(Tenant).where(*wanted)) or 0
-        number = max(0, min(offset_page.number, (count - 1) // offset_page.size))
-        found = db.scalars(rows.limit(offset_page.size).offset(number * offset_page.size))
-        return Page([_shown(one) for one in found], None, count)
+        return read_offset_page(db, listing, replace(offset_page, by="slug"), _shown)
 
 
 def show_tenant(slug: str) -> ShownTenant:

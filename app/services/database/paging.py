@@ -86,6 +86,10 @@ class OffsetPage:
     is_descending: bool = False
     size: int = 50
 
+    def number_within(self, count: int) -> int:
+        """Return the number of this page, or of the last one if `count` rows have fewer pages."""
+        return max(0, min(self.number, (count - 1) // self.size))
+
 
 @dataclass(frozen=True, slots=True)
 class OffsetListing:
@@ -115,7 +119,7 @@ def read_offset_page(
     """
     counting = select(func.count()).select_from(listing.key.class_).where(*listing.wanted)
     count = db.scalars(counting).one()
-    number = max(0, min(offset_page.number, (count - 1) // offset_page.size))
+    number = offset_page.number_within(count)
     wanted = select(listing.key).where(*listing.wanted).order_by(*listing.order(offset_page))
     keys = db.scalars(wanted.limit(offset_page.size).offset(number * offset_page.size)).all()
     rows = db.execute(listing.rows.where(listing.key.in_(keys)))

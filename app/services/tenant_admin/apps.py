@@ -66,7 +66,7 @@ def find_apps_by_offset(
     rows = rows.order_by(by.desc() if offset_page.is_descending else by, listed.c.appid)
     with transaction() as db:
         count = db.scalar(select(func.count()).select_from(listed).where(*wanted)) or 0
-        number = max(0, min(offset_page.number, (count - 1) // offset_page.size))
+        number = offset_page.number_within(count)
         found = db.execute(rows.limit(offset_page.size).offset(number * offset_page.size))
         return Page([shown_app(*row) for row in found], None, count)
 

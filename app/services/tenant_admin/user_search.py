@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from app.errors import Failure, UserUnknown
+from app.errors import PhoneNotMobile, PhonePlusMissing, PhoneSearchIncomplete, UserUnknown
 from app.services.database.paging import CursorPage
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.services.tenant_admin.users import FoundUser, UserQuery, find_users, show_user_page
@@ -46,5 +46,5 @@ def _find_by_id(scope: TenantScope, text: str) -> Sequence[FoundUser]:
 def _find(scope: TenantScope, query: UserQuery, limit: int) -> Sequence[FoundUser]:
     try:
         return find_users(scope, query, CursorPage(limit=limit)).items
-    except Failure:
+    except (PhoneNotMobile, PhonePlusMissing, PhoneSearchIncomplete):
         return ()
