@@ -21,20 +21,20 @@ from app.services.sessions.sessions import LOGIN_LIFETIME
 from app.services.sessions.tokens import is_login_token, tenant_in_token, token_hash
 
 SELECT_SESSION = """
-SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
+SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, {expires_at}, s.seen_at,
        s.ended_at, s.end_reason, u.status, a.enabled, t.status, t.slug
 FROM login_sessions s
 JOIN wechat_apps a ON a.appid = s.appid
 JOIN tenants t ON t.id = s.tenant_id
 LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 """
-READ = f"""{SELECT_SESSION}
+READ = f"""{SELECT_SESSION.format(expires_at="s.expires_at")}
 WHERE s.tenant_id = %(tenant_id)s AND s.token_hash = %(token_hash)s
 """
 # For tokens that do not name their tenant. Reads the sessions of all tenants by an index. Such a
 # token expires with the refresh token that was issued with it, even if it is in use.
 EARLIEST_EXPIRY = "least(s.expires_at, s.refresh_expires_at)"
-READ_WITHOUT_TENANT = f"""{SELECT_SESSION.replace("s.expires_at", EARLIEST_EXPIRY)}
+READ_WITHOUT_TENANT = f"""{SELECT_SESSION.format(expires_at=EARLIEST_EXPIRY)}
 WHERE s.token_hash = %(token_hash)s AND NOT s.names_tenant
 """
 NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()

@@ -108,7 +108,7 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
-        ended = _find_session(db, token) if token and is_login_token(token) else set()
+        ended = _sessions_with_login_token(db, token or "")
         session = _lock_session(db, shown) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
             ended.add(session)
@@ -121,7 +121,10 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
             db.execute(end_sessions_statement("logged_out", *its))
 
 
-def _find_session(db: Session, token: str) -> set[LoginSession]:
+def _sessions_with_login_token(db: Session, token: str) -> set[LoginSession]:
+    """Return the session of a login token, or an empty set."""
+    if not is_login_token(token):
+        return set()
     return {*db.scalars(select(LoginSession).where(*session_of_login_token(token)))}
 
 
