@@ -55,7 +55,7 @@ LABELS: Mapping[str, str] = {
 
 def init_app(app: Flask) -> None:
     """Register the functions that the layout calls."""
-    for one in (tenant_menu, platform_menu, page_label, page_place, search_address):
+    for one in (tenant_menu, platform_menu, page_label, is_subpage, search_address):
         app.add_template_global(one)
 
 
@@ -74,10 +74,9 @@ def page_label() -> str:
     return LABELS.get(request.blueprint or "", "")
 
 
-def page_place() -> str:
-    """Return whether the page is the first of its section, `first`, or `below` it."""
-    is_first = (request.endpoint or "").endswith(".index") and request.method == "GET"
-    return "first" if is_first else "below"
+def is_subpage() -> bool:
+    """Return whether the page is not the first page of its section."""
+    return request.method != "GET" or not (request.endpoint or "").endswith(".index")
 
 
 def search_address() -> str:
