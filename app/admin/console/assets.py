@@ -29,7 +29,7 @@ assets.register_error_handler(Exception, error_page)
 
 
 def init_app(app: Flask) -> None:
-    """Register the files, and the function with which templates find them."""
+    """Register the route of the files, and `asset_url` for templates."""
     app.register_blueprint(assets)
     app.add_template_global(asset_url)
 

@@ -9,7 +9,7 @@ COOKIE = "wxpass_console"
 # tenant of a page is taken from its URL only.
 TOKEN, LANGUAGE, DRAFT, THEME = "token", "language", "draft", "theme"
 THEMES = ("system", "light", "dark")
-# What an operator chose for the browser. It is kept when the operator signs out.
+# Preferences for this browser. They are kept when the operator signs out.
 PREFERENCES = (LANGUAGE, THEME)
 
 

@@ -8,7 +8,7 @@ COLOURS = 6
 
 
 def init_app(app: Flask) -> None:
-    """Register the template filters for persons."""
+    """Register the template filters for names and ids of people."""
     for one in (initials, colour_of, short_id):
         app.add_template_filter(one)
 
@@ -25,5 +25,5 @@ def colour_of(id: UUID | str) -> int:
 
 
 def short_id(id: UUID | str) -> str:
-    """Return the end of an id. Ids begin with the time, so the ends differ most."""
+    """Return the end of an id. Ids begin with the time, so recent ids differ at the end."""
     return f"…{str(id)[-8:]}"

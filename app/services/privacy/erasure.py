@@ -32,8 +32,9 @@ from app.services.user_import.preview import forget_imported_users
 def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
     """Erase users and identities, and all data that refers to them. The caller has locked them.
 
-    The audit events remain, without IP addresses and without personal details. Sends no statement
-    about no rows: Citus would execute it on the coordinator, and then refuse to commit.
+    The audit events remain, without IP addresses and without personal details. Tables without
+    matching rows are skipped: Citus would execute the statement on the coordinator, and then refuse
+    to commit.
     """
     # First, because a running import locks its own row before it reads users.
     _forget_imports(db, held)

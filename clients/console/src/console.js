@@ -1,4 +1,4 @@
-// Every page works without this. The parts: menus, palette, copy buttons, messages, forms, lists.
+// Menus, command palette, copy buttons, messages, forms and lists. Pages also work without JavaScript.
 import "htmx.org/dist/htmx.esm.js";
 
 import { startForms } from "./forms.js";

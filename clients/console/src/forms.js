@@ -1,4 +1,4 @@
-// Forms ask before what cannot be taken back and are sent once; messages disappear; lists reload.
+// Forms: confirmation of actions that cannot be undone, protection against double submits, and messages.
 const ONCE_MS = 3000;
 const SHOWN_MS = 8000;
 

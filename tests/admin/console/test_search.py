@@ -1,4 +1,4 @@
-"""The search of the command palette: what it finds for whom."""
+"""Search of the command palette: results, access and bounds."""
 
 import re
 

@@ -207,7 +207,7 @@ def test_invitation_names_the_tenant_of_the_operator(app: Flask, rows: Reader) -
 def test_text_without_the_form_of_a_token_is_refused_without_a_statement(
     client: Client, app: Flask, token: str
 ) -> None:
-    """Anybody can send it, and a look-up without a tenant reads all nodes."""
+    """Any client can send it, and a look-up without a tenant reads all nodes."""
     client.me(token)
     with recorded_statements() as sent:
         assert failure(client.me(token)) == (401, "token_invalid")
